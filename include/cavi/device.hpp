@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Where a fit runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cavi {
+
+/// A value that names a device; it holds no resources.
+class Device {
+ public:
+  enum class Kind { cpu, cuda };
+
+  /// The host's processor with `threads` worker threads; 0 means as many as there are processors. The number of
+  /// threads never changes a result. Throws OptionError when negative.
+  static Device cpu(int threads = 0);
+  /// CUDA device number `ordinal`. Throws DeviceError when there is no such device or no backend for it.
+  static Device cuda(int ordinal = 0);
+  /// The first usable CUDA device, else the CPU.
+  static Device best();
+  /// Every usable device, the CPU first.
+  static std::vector<Device> all();
+
+  Kind kind() const { return kind_; }
+  int threads() const { return threads_; }  ///< worker threads of a CPU device, at least 1
+  int ordinal() const { return ordinal_; }  ///< number of a CUDA device
+  std::string name() const;                 ///< "cpu" or "cuda:0", as the command line takes it
+
+ private:
+  Device(Kind kind, int threads, int ordinal) : kind_(kind), threads_(threads), ordinal_(ordinal) {}
+  Kind kind_;
+  int threads_;
+  int ordinal_;
+};
+
+}  // namespace cavi

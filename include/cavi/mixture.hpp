@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The estimator most people come for: a variational Gaussian mixture. It builds a Model and calls infer().
+///
+/// Names follow scikit-learn's BayesianGaussianMixture where the meaning is the same; the posteriors are the exact
+/// conjugate ones for every covariance type (there they are for `full` alone). With S the covariance prior:
+///
+///     full       Lambda_k  ~ Wishart(nu0, S^-1)         nu_k  = nu0 + N_k
+///     tied       Lambda    ~ Wishart(nu0, S^-1)         nu    = nu0 + N
+///     diag       lambda_kd ~ Gamma(nu0 / 2, S_d / 2)    shape = (nu0 + N_k) / 2
+///     spherical  lambda_k  ~ Gamma(nu0 / 2, S / 2)      shape = (nu0 + N_k D) / 2
+///     mu_k | Lambda ~ N(m0, (beta0 Lambda)^-1)          (Bishop, PRML, section 10.2)
+#pragma once
+
+#include <cavi/device.hpp>
+#include <cavi/inference.hpp>
+#include <cavi/matrix.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace cavi {
+
+enum class CovarianceType { full, tied, diag, spherical };
+
+/// dirichlet: pi ~ Dirichlet(alpha0, ..., alpha0). dirichlet_process and pitman_yor: pi_k = v_k prod_{j<k} (1 - v_j)
+/// with free sticks v_k ~ Beta(1 - d, alpha0 + k d), k = 1..K; d = 0 for the process of Dirichlet.
+enum class WeightPrior { dirichlet, dirichlet_process, pitman_yor };
+
+/// How the first responsibilities are found. kmeans: Lloyd's algorithm from k-means++ seeds; kmeans_plus_plus and
+/// random_from_data: every row goes to the nearest of K seeds (spread out, or uniformly drawn); random: uniform
+/// responsibilities, normalised.
+enum class Init { kmeans, kmeans_plus_plus, random, random_from_data };
+
+struct MixtureOptions {
+  int n_components = 1;  ///< K, or the truncation of the stick-breaking process
+  CovarianceType covariance_type = CovarianceType::full;
+  WeightPrior weight_concentration_prior_type = WeightPrior::dirichlet_process;
+  std::optional<double> weight_concentration_prior;          ///< alpha0 > 0 (> -d for pitman_yor); default 1 / K
+  double discount = 0;                                       ///< d in [0, 1), pitman_yor only
+  std::optional<std::vector<double>> mean_prior;             ///< m0 [D]; default the (weighted) mean of the rows
+  double mean_precision_prior = 1;                           ///< beta0 > 0
+  std::optional<double> degrees_of_freedom_prior;            ///< nu0 > D - 1 (full, tied) or > 0; default D
+  std::optional<std::vector<double>> covariance_prior;       ///< S: [D x D] full, tied; [D] diag; [1] spherical;
+                                                             ///< default the covariance of the rows (its diagonal, its
+                                                             ///< mean variance)
+  double reg_covar = 0;                                      ///< added to the diagonal of a default S
+  Init init_params = Init::kmeans;
+  std::uint64_t seed = 0;
+  int max_iter = 100;                                        ///< sweeps
+  double tol = 1e-6;                                         ///< stop when the gain < tol * rows; 0 never stops early
+  Scalar precision = Scalar::float32;                        ///< arithmetic over rows; parameters are always float64
+  bool fuse = true;                                          ///< false: the generic operations, for comparison
+  std::function<bool(const Sweep&)> on_sweep;                ///< called after every sweep; false stops the fit
+
+  /// Every complaint at once, empty when the options are valid for data with `n_features` columns.
+  std::vector<std::string> problems(int n_features) const;
+};
+
+/// First responsibilities given by the caller: nothing (then init_params decides), a component per row, or N x K
+/// non-negative numbers whose rows sum to one.
+using InitialResponsibilities = std::variant<std::monostate, std::vector<std::int32_t>, Matrix>;
+
+/// The fitted parameters of one problem or of many: arrays, row-major, with the problem as the leading dimension.
+struct MixturePosterior {
+  int n_problems = 0;       ///< B
+  int n_components = 0;     ///< K
+  int n_features = 0;       ///< D
+  CovarianceType covariance_type = CovarianceType::full;
+  WeightPrior weight_prior = WeightPrior::dirichlet;
+  std::vector<double> counts;               ///< [B x K] N_k, expected (weighted) rows of a component
+  std::vector<double> weights;              ///< [B x K] E[pi_k]
+  std::vector<double> weight_concentration; ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters
+  std::vector<double> means;                ///< [B x K x D] E[mu_k]
+  std::vector<double> mean_precision;       ///< [B x K] beta_k
+  std::vector<double> degrees_of_freedom;   ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
+  std::vector<double> inverse_scale;        ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
+                                            ///< [B x K x D], spherical [B x K]
+  std::vector<double> covariances;          ///< E[Lambda]^-1, shaped as inverse_scale
+};
+
+/// A mixture of Gaussians. Objects are independent of each other and may be used from different threads; one object
+/// from one thread at a time.
+class Mixture {
+ public:
+  /// Throws OptionError for options that are wrong whatever the data.
+  explicit Mixture(MixtureOptions options, Device device = Device::best());
+
+  /// Fits the rows of `x` [N x D]. `sample_weight`: empty, or N non-negative numbers that count a row as often.
+  /// Throws OptionError, ShapeError (N = 0, weights or start of the wrong length), NumericalError (NaN or infinity in
+  /// the data, a fit that cannot be continued), DeviceError, IoError.
+  Summary fit(const Matrix& x, const std::vector<double>& sample_weight = {}, const InitialResponsibilities& start = {});
+
+  const MixtureOptions& options() const { return options_; }
+  const Device& device() const { return device_; }
+  /// Throws Error before the first fit.
+  const MixturePosterior& posterior() const;
+
+ private:
+  MixtureOptions options_;
+  Device device_;
+  std::optional<MixturePosterior> posterior_;
+};
+
+/// Many data sets, each fitted by itself with the same options: problem b owns rows [offsets[b], offsets[b + 1]) of
+/// `x`. Every problem has its own seed stream, stopping and status, and gets bit for bit what a fit of its own gives.
+/// A problem that cannot be fitted (no rows, NaN) has a status and the batch goes on. Throws OptionError, ShapeError
+/// (offsets that do not ascend from 0 to N), DeviceError, IoError.
+struct MixtureBatch {
+  MixturePosterior posterior;
+  std::vector<Summary> summaries;  ///< one per problem; Summary::termination is its status
+};
+MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                       Device device = Device::best());
+
+}  // namespace cavi
