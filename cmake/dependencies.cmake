@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything comes from the system's packages; nothing is downloaded.
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(hwy 1.0 REQUIRED)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(fmt 9 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+add_library(Random123::Random123 INTERFACE IMPORTED)
+target_include_directories(Random123::Random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
+
+if(CAVI_BUILD_CLI)
+  find_package(CLI11 2.1 REQUIRED)
+endif()
+if(CAVI_BUILD_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+  find_package(Boost 1.74 REQUIRED)
+  find_package(rapidcheck REQUIRED)
+endif()
+if(CAVI_BUILD_BENCHMARKS)
+  find_package(benchmark 1.7 REQUIRED)
+endif()
