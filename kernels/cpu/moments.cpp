@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace cavi::kernels::cpu {
@@ -99,7 +100,7 @@ struct Update {
     return {};
   }
 
-  void slab(std::int64_t s, int worker) {
+  void operator()(std::int64_t s, int worker) {
     const Range range = slab_range(elements, slabs, s);
     const Blocks blocks = op.blocks.empty() ? Blocks{} : flatten(op, pool, worker);
     const double* weight = op.weight == kNoBuffer ? nullptr : problem[op.weight];
@@ -134,9 +135,9 @@ void moments(const Moments& op, const Problem& problem, ThreadPool& pool) {
   const double slabs = std::min({double(elements), double(kMaxSlabs), double(elements) * shape.work / kSlabWork});
   Update update{op, problem, pool, shape, elements, std::max<std::int64_t>(1, std::int64_t(slabs))};
   if (update.slabs == 1)
-    update.slab(0, pool.worker());
+    update(0, pool.worker());
   else
-    pool.run(update.slabs, [&update](std::int64_t s, int worker) { update.slab(s, worker); });
+    pool.run(update.slabs, std::ref(update));
 
   PairwiseSum total;
   for (std::int64_t s = 0; s < update.slabs; ++s) total.add(update.entropy[s]);
