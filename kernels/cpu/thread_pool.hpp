@@ -17,7 +17,8 @@ namespace cavi::kernels::cpu {
 /// normal number are zero by definition, and denormals cost 4x); the caller's mode is restored after.
 class ThreadPool {
  public:
-  /// 0 threads: as many as the machine has processors. One thread starts no thread at all.
+  /// 0 threads: as many as the machine has processors. One thread starts no thread at all. Throws DeviceError when the
+  /// system refuses a thread.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -25,13 +26,17 @@ class ThreadPool {
 
   int size() const;
 
+  /// The number that scratch() wants from the calling code: inside a task its worker, elsewhere 0.
+  int worker() const;
+
   /// Runs task(index, worker) for every index in [0, count) and returns when all are done; 0 <= worker < size().
   /// If tasks throw, the exception of the lowest index among those that ran is thrown after all threads have stopped;
   /// tasks not yet begun are skipped. Called from inside a task it runs inline, in order, as that task's worker.
+  /// Calls from several threads at once wait for each other.
   void run(std::int64_t count, const std::function<void(std::int64_t index, int worker)>& task);
 
   /// At least `bytes` of memory aligned to 64 bytes that belong to the worker, kept between calls; the contents are
-  /// whatever was left there. `user` tells nested users apart (0: ops, 1: what they call).
+  /// whatever was left there. `user` in [0, 4) tells nested users apart (0: ops, 1: what they call).
   void* scratch(int worker, std::size_t bytes, int user = 0);
 
  private:

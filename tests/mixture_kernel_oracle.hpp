@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// The definition of a mixture sweep in long double, and random problems to hold the kernels against it.
+#pragma once
+
+#include "kernels/cpu/mixture.hpp"
+#include "kernels/ops.hpp"
+
+#include <cavi/matrix.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace cavi::test {
+
+using kernels::Component;
+using Real = long double;
+
+inline std::string name_of(Component c) {
+  switch (c) {
+    case Component::full: return "full";
+    case Component::tied: return "tied";
+    case Component::diag: return "diag";
+    case Component::spherical: break;
+  }
+  return "spherical";
+}
+
+/// A mixture in the way of natural parameters, with rows near its components.
+struct MixtureProblem {
+  Component component = Component::full;
+  std::int64_t rows = 0;
+  int components = 1, features = 1;
+  std::vector<double> x;               ///< [N x D] as stored
+  std::vector<double> weight, origin;  ///< empty: none
+  std::vector<double> quadratic, linear, constant;
+};
+
+struct Shape {
+  Component component;
+  std::int64_t rows;
+  int components, features;
+  double kappa = 1;  ///< scale of the means, in standard deviations
+  bool origin = false, weights = false;
+  unsigned seed = 1;
+};
+
+inline MixtureProblem random_mixture(const Shape& s) {
+  std::mt19937_64 rng(s.seed * 7919 + s.rows * 31 + s.components * 17 + s.features);
+  std::normal_distribution<double> gauss;
+  std::uniform_real_distribution<double> uniform(0, 1);
+  const int K = s.components, D = s.features;
+  MixtureProblem p;
+  p.component = s.component;
+  p.rows = s.rows, p.components = K, p.features = D;
+  std::vector<double> mean(K * D), scale(K * D), root(std::size_t(K) * D * D);
+  for (int k = 0; k < K; ++k) {
+    double norm = 0;
+    for (int d = 0; d < D; ++d) mean[k * D + d] = gauss(rng), norm += mean[k * D + d] * mean[k * D + d];
+    for (int d = 0; d < D; ++d) mean[k * D + d] *= s.kappa / std::sqrt(norm);
+  }
+  // root: an upper triangular square root of the precision, near the identity.
+  for (int k = 0; k < K; ++k)
+    for (int i = 0; i < D; ++i) {
+      const bool first = k == 0 || (s.component != Component::tied);
+      for (int j = i; j < D; ++j) {
+        double v = i == j ? 0.7 + 0.6 * uniform(rng) : 0.3 * gauss(rng) / std::sqrt(D);
+        if (i != j && (s.component == Component::diag || s.component == Component::spherical)) v = 0;
+        if (s.component == Component::spherical && i == j && i > 0) v = root[std::size_t(k) * D * D];
+        root[(std::size_t(k) * D + i) * D + j] = first ? v : root[std::size_t(i) * D + j];
+      }
+    }
+  p.constant.resize(K), p.linear.resize(K * D);
+  p.quadratic.assign(kernels::quadratic_size(s.component, K, D), 0);
+  for (int k = 0; k < K; ++k) {
+    const double* r = root.data() + std::size_t(k) * D * D;
+    std::vector<Real> lambda(D * D, 0);
+    for (int i = 0; i < D; ++i)
+      for (int j = 0; j < D; ++j)
+        for (int l = 0; l < D; ++l) lambda[i * D + j] += Real(r[l * D + i]) * (l <= i && l <= j ? r[l * D + j] : 0);
+    Real square = 0;
+    for (int i = 0; i < D; ++i) {
+      Real l = 0;
+      for (int j = 0; j < D; ++j) l += lambda[i * D + j] * mean[k * D + j];
+      p.linear[k * D + i] = double(l);
+      square += l * mean[k * D + i];
+      for (int j = 0; j < D; ++j) {
+        if (s.component == Component::full)
+          p.quadratic[(std::size_t(k) * D + i) * D + j] = double(-lambda[i * D + j] / 2);
+        if (s.component == Component::tied) p.quadratic[std::size_t(i) * D + j] = double(-lambda[i * D + j] / 2);
+      }
+      if (s.component == Component::diag) p.quadratic[k * D + i] = double(-lambda[i * D + i] / 2);
+      if (s.component == Component::spherical) p.quadratic[k] = double(-lambda[0] / 2);
+    }
+    p.constant[k] = double(-square / 2) + gauss(rng) - 3;
+  }
+  if (s.origin)
+    for (int d = 0; d < D; ++d) p.origin.push_back(3 * gauss(rng));
+  p.x.resize(std::size_t(s.rows) * D);
+  for (std::int64_t n = 0; n < s.rows; ++n) {
+    const int k = int(rng() % K);
+    for (int d = 0; d < D; ++d) {
+      // A float32 number: the same row for every type of source.
+      p.x[n * D + d] = float(mean[k * D + d] + 1.2 * gauss(rng) + (s.origin ? p.origin[d] : 0));
+    }
+    if (s.weights) p.weight.push_back(rng() % 4 == 0 ? 0 : 2 * uniform(rng));
+  }
+  return p;
+}
+
+struct Moments {
+  std::vector<Real> count, first, second;  ///< about the origin; [K], [K x D], quadratic_size()
+  Real entropy = 0, lse = 0;
+  Real magnitude = 1;   ///< largest logit of a component that matters to a row
+  std::vector<Real> r;  ///< [N x K]
+};
+
+/// Row n minus the origin.
+inline std::vector<Real> row(const MixtureProblem& p, std::int64_t n) {
+  std::vector<Real> x(p.features);
+  for (int d = 0; d < p.features; ++d) x[d] = Real(p.x[n * p.features + d]) - (p.origin.empty() ? 0 : p.origin[d]);
+  return x;
+}
+
+inline Real logit(const MixtureProblem& p, const std::vector<Real>& x, int k) {
+  const int D = p.features;
+  Real sum = p.constant[k];
+  for (int i = 0; i < D; ++i) {
+    sum += p.linear[k * D + i] * x[i];
+    switch (p.component) {
+      case Component::full:
+        for (int j = 0; j < D; ++j) sum += p.quadratic[(std::size_t(k) * D + i) * D + j] * x[i] * x[j];
+        break;
+      case Component::tied:
+        for (int j = 0; j < D; ++j) sum += p.quadratic[std::size_t(i) * D + j] * x[i] * x[j];
+        break;
+      case Component::diag: sum += p.quadratic[k * D + i] * x[i] * x[i]; break;
+      case Component::spherical: sum += p.quadratic[k] * x[i] * x[i]; break;
+    }
+  }
+  return sum;
+}
+
+inline void add_moments(const MixtureProblem& p, const std::vector<Real>& x, Real w, const Real* r, Moments& m) {
+  const int K = p.components, D = p.features;
+  for (int k = 0; k < K; ++k) {
+    const Real a = w * r[k];
+    m.count[k] += a;
+    for (int i = 0; i < D; ++i) {
+      m.first[k * D + i] += a * x[i];
+      switch (p.component) {
+        case Component::full:
+          for (int j = 0; j < D; ++j) m.second[(std::size_t(k) * D + i) * D + j] += a * x[i] * x[j];
+          break;
+        case Component::tied:
+          if (k == 0)
+            for (int j = 0; j < D; ++j) m.second[std::size_t(i) * D + j] += w * x[i] * x[j];
+          break;
+        case Component::diag: m.second[k * D + i] += a * x[i] * x[i]; break;
+        case Component::spherical: m.second[k] += a * x[i] * x[i]; break;
+      }
+    }
+    if (r[k] > 0) m.entropy -= a * std::log(r[k]);
+  }
+}
+
+inline Moments no_moments(const MixtureProblem& p) {
+  Moments m;
+  m.count.assign(p.components, 0);
+  m.first.assign(p.components * p.features, 0);
+  m.second.assign(kernels::quadratic_size(p.component, p.components, p.features), 0);
+  return m;
+}
+
+inline Moments definition(const MixtureProblem& p) {
+  Moments m = no_moments(p);
+  const int K = p.components;
+  for (std::int64_t n = 0; n < p.rows; ++n) {
+    const auto x = row(p, n);
+    std::vector<Real> r(K);
+    Real largest = -std::numeric_limits<Real>::infinity(), sum = 0;
+    for (int k = 0; k < K; ++k) r[k] = logit(p, x, k), largest = std::max(largest, r[k]);
+    for (int k = 0; k < K; ++k) sum += r[k] = std::exp(r[k] - largest);
+    for (int k = 0; k < K; ++k) r[k] /= sum;
+    const Real w = p.weight.empty() ? 1 : p.weight[n];
+    m.lse += w * (largest + std::log(sum));
+    m.magnitude = std::max(m.magnitude, std::abs(largest));
+    add_moments(p, x, w, r.data(), m);
+    m.r.insert(m.r.end(), r.begin(), r.end());
+  }
+  return m;
+}
+
+/// A source whose rows can only be read block by block.
+class FileLike final : public MatrixSource {
+ public:
+  explicit FileLike(std::shared_ptr<const MatrixSource> source) : source_(std::move(source)) {}
+  std::int64_t rows() const override { return source_->rows(); }
+  int cols() const override { return source_->cols(); }
+  Scalar scalar() const override { return source_->scalar(); }
+  std::string name() const override { return "file"; }
+  void read(std::int64_t first, std::int64_t count, void* out) const override { source_->read(first, count, out); }
+
+ private:
+  std::shared_ptr<const MatrixSource> source_;
+};
+
+enum class Storage { float32, float64, strided, file };
+
+inline Matrix store(const MixtureProblem& p, Storage storage) {
+  const std::vector<float> narrow(p.x.begin(), p.x.end());
+  switch (storage) {
+    case Storage::float32: return Matrix(narrow, p.rows, p.features);
+    case Storage::float64: return Matrix(p.x, p.rows, p.features);
+    case Storage::file: return Matrix(std::make_shared<FileLike>(Matrix(narrow, p.rows, p.features).source()));
+    case Storage::strided: break;
+  }
+  // Poison between the rows; the vector lives as long as the matrix that views it.
+  const int stride = p.features + 3;
+  auto wide = std::make_shared<std::vector<float>>(p.rows * stride, std::numeric_limits<float>::quiet_NaN());
+  for (std::int64_t n = 0; n < p.rows; ++n)
+    for (int d = 0; d < p.features; ++d) (*wide)[n * stride + d] = narrow[n * p.features + d];
+  const Matrix view = Matrix::view(wide->data(), p.rows, p.features, stride);
+  return Matrix(std::shared_ptr<const MatrixSource>(view.source().get(), [view, wide](const MatrixSource*) {}));
+}
+
+/// The buffers of one problem, poisoned: an output that nobody writes fails every comparison.
+class Bench {
+ public:
+  Bench(const MixtureProblem& p, Storage storage, Scalar precision) : matrix_(store(p, storage)), origin_(p.origin) {
+    const double poison = std::numeric_limits<double>::quiet_NaN();
+    const int K = p.components, D = p.features;
+    buffers_ = {p.quadratic,
+                p.linear,
+                p.constant,
+                p.weight,
+                std::vector<double>(K, poison),
+                std::vector<double>(K * D, poison),
+                std::vector<double>(kernels::quadratic_size(p.component, K, D), poison),
+                {poison}};
+    for (auto& b : buffers_) problem_.buffers.push_back(b.data());
+    problem_.rows = {{matrix_.source().get(), 0, p.rows, p.origin.empty() ? nullptr : origin_.data()}};
+    kernels::MixtureShape& s = op_.shape;
+    s.component = p.component, s.components = K, s.features = D, s.source = 0, s.precision = precision;
+    s.weight = p.weight.empty() ? kernels::kNoBuffer : 3;
+    s.count = 4, s.first = 5, s.second = 6, s.entropy = 7;
+    op_.quadratic = 0, op_.linear = 1, op_.constant = 2;
+  }
+  Bench(const Bench&) = delete;
+
+  kernels::MixtureSweep& op() { return op_; }
+  kernels::Problem& problem() { return problem_; }
+  const std::vector<double>& count() const { return buffers_[4]; }
+  const std::vector<double>& first() const { return buffers_[5]; }
+  std::vector<double>& second() { return buffers_[6]; }
+  double entropy() const { return buffers_[7][0]; }
+  /// Every output in one vector, for comparisons bit by bit.
+  std::vector<double> outputs() const {
+    std::vector<double> all;
+    for (int b = 4; b < 8; ++b) all.insert(all.end(), buffers_[b].begin(), buffers_[b].end());
+    return all;
+  }
+
+  void start(const kernels::Responsibilities& given, kernels::cpu::ThreadPool& pool) {
+    kernels::MixtureStart start;
+    start.shape = op_.shape;
+    kernels::cpu::mixture_start(start, given, problem_, pool);
+  }
+  /// A sweep; the tied moment, which sweeps leave alone, comes from a start.
+  void sweep(kernels::cpu::ThreadPool& pool) {
+    if (op_.shape.component == Component::tied) start({}, pool);
+    kernels::cpu::mixture_sweep(op_, problem_, pool);
+  }
+
+ private:
+  Matrix matrix_;
+  std::vector<double> origin_;
+  std::vector<std::vector<double>> buffers_;
+  kernels::Problem problem_;
+  kernels::MixtureSweep op_;
+};
+
+}  // namespace cavi::test
