@@ -8,30 +8,44 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace cavi {
 
-/// Opens a matrix: `.npy` (versions 1 to 3, little-endian f4, f8, C order; one dimension is read as one column) or
-/// `.csv` (numbers separated by commas, a header line or none, CR, LF or CRLF line ends; read into memory as float64).
-/// The rows of a `.npy` stay in the file and are read when needed. Throws IoError naming the file, the place (byte, or
-/// line and column) and the cause: missing, empty, truncated or foreign file, ragged rows, a field that is no number,
-/// zero rows, zero columns.
+/// Opens a matrix by its extension, `.npy` or `.csv`.
+///
+/// `.npy`: versions 1 to 3, one dimension (read as one column) or two, C or Fortran order, little-endian f4 and f8, and
+/// integers i4, i8 (read as float64) and u1 (read as float32). The file stays open, its rows are read when needed, from
+/// any thread; it must not change meanwhile (one that becomes shorter is an IoError then).
+///
+/// `.csv`: numbers separated by commas, in any of the forms 1, -2.5, +3e-7, nan, inf; quotes and blanks around a field;
+/// CR, LF or CRLF line ends; empty lines at the end only. A first line with a field that is no number is a header.
+/// Read into memory as float64.
+///
+/// Throws IoError naming the file, the place (byte from 0, or line and column from 1) and the cause: missing, empty,
+/// truncated or foreign file, more bytes than the shape says, ragged rows, a field that is no number, zero rows, zero
+/// columns. NaN and infinity are numbers here; see require_finite().
 Matrix open_matrix(const std::filesystem::path& file);
+
+/// The names in the header line of a `.csv`; nothing when it has none, and for a `.npy`. Throws IoError.
+std::vector<std::string> column_names(const std::filesystem::path& file);
 
 /// Throws NumericalError naming row and column (both from 0) of the first number that is NaN or infinite. Reads block
 /// by block; `name` of the matrix opens the message.
 void require_finite(const Matrix& x);
 
-/// One integer per row from a `.npy` (i4, i8 or u1, one dimension) or a `.csv` with one column. Throws IoError.
+/// One integer per row from a `.npy` (i4, i8 or u1) or a `.csv`, of one column. Throws IoError.
 std::vector<std::int32_t> read_labels(const std::filesystem::path& file);
 
-/// True when the file is a `.npy` of integers, or a `.csv` of one column: labels rather than responsibilities.
+/// True for a `.npy` of integers or any `.csv`, of one column: labels rather than responsibilities. Throws IoError.
 bool holds_labels(const std::filesystem::path& file);
 
 /// Writes [rows x cols] as version 1 `.npy`, C order. The file appears complete or not at all: it is written beside the
-/// target and renamed. Throws IoError.
+/// target and renamed. Throws IoError, and ShapeError unless the number of values fits.
 void write_npy(const std::filesystem::path& file, std::span<const double> values, std::int64_t rows, int cols);
 void write_npy(const std::filesystem::path& file, std::span<const float> values, std::int64_t rows, int cols);
+/// Writes labels, one dimension.
+void write_npy(const std::filesystem::path& file, std::span<const std::int32_t> values);
 
 }  // namespace cavi

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cavi/error.hpp>
+#include "src/io/npy.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <charconv>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+static_assert(std::endian::native == std::endian::little, "stored numbers are copied as they are");
+
+namespace cavi::io {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kLongestHeader = 1 << 16;  // longer ones describe records, which are no matrix
+
+constexpr int size_of(Stored stored) {
+  switch (stored) {
+    case Stored::f4:
+    case Stored::i4: return 4;
+    case Stored::f8:
+    case Stored::i8: return 8;
+    case Stored::u1: return 1;
+  }
+  return 0;
+}
+
+/// A reader of the dict literal that knows where in the file it stands.
+class Literal {
+ public:
+  Literal(const InputFile& file, std::string_view text, std::int64_t start) : file_(file), text_(text), start_(start) {}
+
+  std::int64_t position() const { return start_ + std::int64_t(at_); }
+  bool at_end() const { return at_ == text_.size(); }
+
+  [[noreturn]] void fail(std::int64_t byte, const std::string& cause) const {
+    throw IoError(fmt::format("{}: byte {}: {}", file_.name(), byte, cause));
+  }
+
+  void skip_blanks() {
+    while (!at_end() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  bool accept(std::string_view token) {
+    skip_blanks();
+    if (!text_.substr(at_).starts_with(token)) return false;
+    at_ += token.size();
+    return true;
+  }
+  void expect(std::string_view token) {
+    if (!accept(token)) fail(position(), fmt::format("expected {} in the header", token));
+  }
+
+  std::string_view string() {
+    skip_blanks();
+    const char quote = at_end() ? '\0' : text_[at_];
+    if (quote != '\'' && quote != '"') fail(position(), "expected a string in the header");
+    const std::size_t close = text_.find(quote, at_ + 1);
+    if (close == std::string_view::npos) fail(position(), "the string is not closed");
+    const std::string_view value = text_.substr(at_ + 1, close - at_ - 1);
+    at_ = close + 1;
+    return value;
+  }
+
+  bool boolean() {
+    if (accept("True")) return true;
+    if (accept("False")) return false;
+    fail(position(), "expected True or False in the header");
+  }
+
+  std::int64_t size() {
+    skip_blanks();
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    if (error == std::errc::result_out_of_range) fail(position(), "the shape is too large");
+    if (error != std::errc()) fail(position(), "expected a whole number in the shape");
+    if (value < 0) fail(position(), fmt::format("the shape has a negative size, {}", value));
+    at_ = std::size_t(end - text_.data());
+    accept("L");  // Python 2 wrote long numbers like this
+    return value;
+  }
+
+ private:
+  const InputFile& file_;
+  std::string_view text_;
+  std::int64_t start_;
+  std::size_t at_ = 0;
+};
+
+Stored parse_type(Literal& literal) {
+  const std::int64_t at = literal.position();
+  const std::string_view name = literal.string();
+  if (name == "<f4") return Stored::f4;
+  if (name == "<f8") return Stored::f8;
+  if (name == "<i4") return Stored::i4;
+  if (name == "<i8") return Stored::i8;
+  if (name == "|u1" || name == "<u1") return Stored::u1;
+  std::string shown;
+  for (char c : name.substr(0, 16)) shown += c >= ' ' && c <= '~' ? c : '?';
+  const char* kind = name.starts_with('>') ? "big-endian numbers" : name.starts_with("|O") ? "Python objects" : "type";
+  literal.fail(at, fmt::format("{} '{}' cannot be read; save as '<f4', '<f8', '<i4', '<i8' or '|u1'", kind, shown));
+}
+
+std::vector<std::int64_t> parse_shape(Literal& literal) {
+  std::vector<std::int64_t> shape;
+  literal.expect("(");
+  while (!literal.accept(")")) {
+    shape.push_back(literal.size());
+    if (literal.accept(",")) continue;
+    literal.expect(")");
+    break;
+  }
+  return shape;
+}
+
+/// Fills in everything but NpyHeader::data, and checks the shape on its own.
+NpyHeader parse(Literal literal) {
+  NpyHeader header;
+  std::int64_t shape_at = 0;
+  std::vector<std::int64_t> shape;
+  bool descr = false, order = false, sizes = false;
+  literal.expect("{");
+  while (!literal.accept("}")) {
+    literal.skip_blanks();
+    const std::int64_t at = literal.position();
+    const std::string_view key = literal.string();
+    literal.expect(":");
+    literal.skip_blanks();
+    if (key == "descr" && !descr) {
+      header.stored = parse_type(literal);
+      descr = true;
+    } else if (key == "fortran_order" && !order) {
+      header.fortran_order = literal.boolean();
+      order = true;
+    } else if (key == "shape" && !sizes) {
+      shape_at = literal.position();
+      shape = parse_shape(literal);
+      sizes = true;
+    } else {
+      literal.fail(at, "the header's keys must be 'descr', 'fortran_order' and 'shape', once each");
+    }
+    if (literal.accept(",")) continue;
+    literal.expect("}");
+    break;
+  }
+  literal.skip_blanks();
+  if (!literal.at_end()) literal.fail(literal.position(), "unexpected text after the header");
+  if (!descr || !order || !sizes)
+    literal.fail(literal.position(), fmt::format("the header has no '{}'", !descr   ? "descr"
+                                                                           : !order ? "fortran_order"
+                                                                                    : "shape"));
+
+  if (shape.size() != 1 && shape.size() != 2)
+    literal.fail(shape_at, fmt::format("the array has {} dimensions, expected one or two", shape.size()));
+  const std::int64_t cols = shape.size() == 2 ? shape[1] : 1;
+  if (shape[0] == 0) literal.fail(shape_at, "the array has zero rows");
+  if (cols == 0) literal.fail(shape_at, "the array has zero columns");
+  std::int64_t bytes = 0;
+  if (cols > std::numeric_limits<int>::max() || __builtin_mul_overflow(shape[0], cols, &bytes) ||
+      __builtin_mul_overflow(bytes, size_of(header.stored), &bytes))
+    literal.fail(shape_at, "the shape is too large");
+  header.rows = shape[0];
+  header.cols = int(cols);
+  return header;
+}
+
+}  // namespace
+
+NpyHeader read_npy_header(const InputFile& file) {
+  const auto fail = [&](std::int64_t byte, const std::string& cause) {
+    throw IoError(fmt::format("{}: byte {}: {}", file.name(), byte, cause));
+  };
+  unsigned char start[12] = {};
+  if (file.size() == 0) throw IoError(file.name() + ": the file is empty");
+  const std::size_t got = file.read_some(0, sizeof start, start);
+  if (got < kMagic.size() || std::string_view(reinterpret_cast<char*>(start), kMagic.size()) != kMagic)
+    fail(0, "not a .npy file (it does not begin with \\x93NUMPY)");
+  const int version = start[6];
+  const std::int64_t text = version == 1 ? 10 : 12;  // the length has two bytes in version 1, then four
+  if (got >= 8 && (version < 1 || version > 3 || start[7] != 0))
+    fail(6, fmt::format("version {}.{} is not 1.0, 2.0 or 3.0", version, start[7]));
+  if (std::int64_t(got) < text) fail(file.size(), "the file ends inside its header");
+  std::size_t length = start[8] | start[9] << 8;
+  if (version > 1) length |= std::size_t(start[10]) << 16 | std::size_t(start[11]) << 24;
+  if (length > kLongestHeader) fail(8, fmt::format("a header of {} bytes is too long", length));
+  if (text + std::int64_t(length) > file.size())
+    fail(8, fmt::format("expected a header of {} bytes, the file has {}", length, file.size() - text));
+
+  std::string literal(length, '\0');
+  file.read(text, length, literal.data());
+  NpyHeader header = parse(Literal(file, literal, text));
+  header.data = text + std::int64_t(length);
+  const std::int64_t expected = header.rows * header.cols * size_of(header.stored);
+  if (file.size() - header.data != expected)
+    fail(header.data, fmt::format("expected {} bytes of data, the file has {}", expected, file.size() - header.data));
+  return header;
+}
+
+}  // namespace cavi::io
