@@ -58,6 +58,10 @@ struct Fill {
   double value = 0;
 };
 
+struct Copy {
+  Buffer from = kNoBuffer, to = kNoBuffer;  ///< of the same size
+};
+
 enum class Family { gaussian, wishart, normal_wishart, dirichlet, sticks, categorical };
 
 /// (u, entropy) = family(eta) for every plate element; formulas in math/families.hpp. A Gamma is a Wishart of dimension
@@ -142,15 +146,14 @@ struct AssignStart {
   Buffer weight = kNoBuffer, r = kNoBuffer, entropy = kNoBuffer;  ///< [N], [N x K], [1]
 };
 
-/// elbo[0] = sum of the parts; magnitude[0] = sum of their absolute values. `slot` numbers the record it goes to.
+/// record = (sum of the parts, sum of their absolute values): the bound, and the scale of its rounding.
 struct Bound {
-  Buffer parts = kNoBuffer;  ///< [n_parts]
-  std::int64_t n_parts = 0;
-  Buffer record = kNoBuffer; ///< [2] bound, magnitude
-  std::string after;         ///< the factor updated before, for messages
+  std::vector<Buffer> parts;  ///< [1] each
+  Buffer record = kNoBuffer;  ///< [2]
+  std::string after;          ///< the factors updated since the bound before, for messages
 };
 
-using Op = std::variant<Contract, Fill, Moments, MixtureSweep, MixtureStart, AssignStart, Bound>;
+using Op = std::variant<Contract, Fill, Copy, Moments, MixtureSweep, MixtureStart, AssignStart, Bound>;
 
 /// A buffer's size in numbers for one problem: `size`, times the problem's size of `plate` when there is one.
 struct BufferSpec {
@@ -163,22 +166,23 @@ struct BufferSpec {
 struct SourceSpec {
   std::string name;
   Matrix matrix;                      ///< rows of all problems in order, or of one problem for all
-  std::vector<double> origin;         ///< [cols], subtracted on the way in; empty: zero
-  bool per_problem = false;           ///< rows are divided among the problems
+  std::vector<double> origin;         ///< [cols] or [problems x cols], subtracted on the way in; empty: zero
+  bool per_problem = false;           ///< rows are divided among the problems: by `plate`, else into equal parts
+  int plate = -1;                     ///< the ragged plate whose offsets divide the rows, or -1
   Buffer buffer = kNoBuffer;          ///< load here, or none
 };
 
 struct Program {
   std::int64_t problems = 1;
+  bool batched = false;               ///< a numerical failure is a problem's status; otherwise it is thrown
   std::vector<std::vector<std::int64_t>> plate_offsets;  ///< by plate: [problems + 1] for a ragged one, else empty
   std::vector<BufferSpec> buffers;
   std::vector<std::vector<std::int32_t>> maps;
   std::vector<SourceSpec> sources;
   std::vector<Responsibilities> responsibilities;
   std::vector<Op> init, sweep;        ///< init ends with the bound of the start, sweep with the bound after it
-  double rows = 0;                    ///< observed rows, weighted; see `rows_weight`
-  int rows_plate = -1;                ///< plate whose size counts as rows, when ragged
-  Buffer rows_weight = kNoBuffer;
+  Extent rows;                        ///< observed rows: what tolerances are measured by ...
+  Buffer rows_weight = kNoBuffer;     ///< ... weighted, when they have weights
 };
 
 /// The rows of one problem.

@@ -11,7 +11,7 @@
 namespace cavi {
 
 /// The default has one factor per variable and plate element, every one starting at its prior (for a parent that is
-/// latent itself: at the parent's start).
+/// latent itself: at the parent's start); categorical factors start at random.
 class Factorisation {
  public:
   explicit Factorisation(const Model& model) : model_(&model) {}

@@ -40,6 +40,7 @@ struct Options {
   bool fuse = true;                           ///< rewrite mixtures into one pass over the data; false is the oracle
   bool bound_after_every_update = false;      ///< Summary::update_trace; also lets an error name the factor that fell
   Scalar precision = Scalar::float64;         ///< arithmetic over the rows of a fused sweep
+  Schedule start_updates;                     ///< updates made once, as part of the start: elbo_trace[0] comes after
   std::function<bool(const Sweep&)> on_sweep; ///< called after every sweep, from one thread at a time; false stops
 };
 

@@ -121,10 +121,12 @@ Conditional normal(Linear mean, Parameter precision);
 Conditional gamma(double shape, Parameter rate);
 /// Beta(a, b), numbers.
 Conditional beta(double a, double b);
-/// Wishart with nu degrees of freedom and inverse scale W^-1, a number times the identity or [D x D] row-major:
-/// |L|^((nu-D-1)/2) exp(-tr(W^-1 L) / 2) / Z. Throws ShapeError unless W^-1 is positive definite and nu > D - 1.
+/// Wishart with nu degrees of freedom and inverse scale W^-1, a number times the identity, [D x D] row-major numbers,
+/// or data with two labels of the event: |L|^((nu-D-1)/2) exp(-tr(W^-1 L) / 2) / Z. Throws ShapeError unless W^-1 is
+/// positive definite and nu > D - 1.
 Conditional wishart(double degrees_of_freedom, double inverse_scale);
 Conditional wishart(double degrees_of_freedom, std::vector<double> inverse_scale);
+Conditional wishart(double degrees_of_freedom, Reference inverse_scale);
 /// Dirichlet with the same concentration for every category.
 Conditional dirichlet(double concentration);
 /// Free sticks v_k ~ Beta(1 - d, alpha + k d), k = 1..K; alpha may be a latent Gamma variable when d = 0.
@@ -163,7 +165,7 @@ class Model {
   void weights(Plate plate, std::vector<double> weights);
 
   /// Rows of a matrix: [plates[0] x plates[1]], or [plates[0]] for one column. `origin` (empty, or one number per
-  /// column) is subtracted on the way in.
+  /// column, or one row of them per problem) is subtracted on the way in.
   Data data(std::string name, const Matrix& values, std::vector<Plate> plates, std::vector<double> origin = {});
   /// Any array, row-major over the plates.
   Data data(std::string name, std::vector<double> values, std::vector<Plate> plates);
