@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU backend: runs a program for every problem of a batch, each with memory, stopping and status of its own.
+#include "kernels/cpu/assign_start.hpp"
+#include "kernels/cpu/contract.hpp"
+#include "kernels/cpu/mixture.hpp"
+#include "kernels/cpu/moments.hpp"
+#include "kernels/cpu/thread_pool.hpp"
+#include "kernels/ops.hpp"
+
+#include <cavi/error.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+
+namespace cavi::kernels {
+
+namespace cpu {
+namespace {
+
+constexpr std::int64_t kLine = 8;  // doubles in a cache line: buffers begin on one
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// One problem: its memory and how far it has come.
+struct Instance {
+  Problem problem;
+  std::vector<double> memory;
+  Summary summary;
+  bool started = false;
+  double weight = 0;  ///< observed rows
+};
+
+class CpuSession : public Session {
+ public:
+  CpuSession(const Program& program, int threads) : program_(program), pool_(threads), instances_(std::size_t(program.problems)) {
+    find_shared_buffers();
+    load_shared_buffers();
+    for (std::size_t b = 0; b < instances_.size(); ++b) bind(instances_[b], std::int64_t(b));
+    for (const Op& op : program_.sweep) {
+      if (const auto* sweep = std::get_if<MixtureSweep>(&op)) precision_ = sweep->shape.precision, fused_ = true;
+    }
+  }
+
+  std::vector<Summary> run(const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) override {
+    stopped_ = false;
+    const auto work = [&](std::int64_t b, int) { run_problem(instances_[std::size_t(b)], rule, on_sweep); };
+    // One problem uses all threads inside its operations; several are dealt out whole.
+    if (instances_.size() == 1)
+      run_problem(instances_[0], rule, on_sweep);
+    else
+      pool_.run(std::int64_t(instances_.size()), work);
+    std::vector<Summary> out;
+    for (const Instance& i : instances_) out.push_back(i.summary);
+    return out;
+  }
+
+  std::vector<double> read(Buffer buffer, std::int64_t problem) override {
+    const Problem& p = instances_.at(std::size_t(problem)).problem;
+    return {p[buffer], p[buffer] + size(buffer, p)};
+  }
+
+  std::vector<double> responsibilities(const MixtureSweep& op, std::int64_t problem) override {
+    const Problem& p = instances_.at(std::size_t(problem)).problem;
+    std::vector<double> r(std::size_t(p.rows[std::size_t(op.shape.source)].count) * std::size_t(op.shape.components));
+    mixture_responsibilities(op, p, r.data(), pool_);
+    return r;
+  }
+
+ private:
+  std::int64_t size(Buffer b, const Problem& p) const {
+    const BufferSpec& spec = program_.buffers[std::size_t(b)];
+    return spec.size * (spec.plate < 0 ? 1 : p.extents[std::size_t(spec.plate)]);
+  }
+
+  // ---- memory -------------------------------------------------------------------------------------------------------
+
+  /// Data that are the same for every problem are loaded once.
+  void find_shared_buffers() {
+    shared_.assign(program_.buffers.size(), nullptr);
+    for (const SourceSpec& s : program_.sources)
+      if (s.buffer != kNoBuffer && !s.per_problem && s.origin.size() <= std::size_t(s.matrix.cols()))
+        shared_memory_.emplace_back(s.buffer, std::vector<double>(std::size_t(s.matrix.rows() * s.matrix.cols())));
+  }
+
+  void load_shared_buffers() {
+    for (auto& [buffer, memory] : shared_memory_) {
+      shared_[std::size_t(buffer)] = memory.data();
+      for (const SourceSpec& s : program_.sources)
+        if (s.buffer == buffer) load(s, {s.matrix.source().get(), 0, s.matrix.rows(), origin(s, 0)}, memory.data());
+    }
+  }
+
+  static const double* origin(const SourceSpec& s, std::int64_t problem) {
+    if (s.origin.empty()) return nullptr;
+    const std::int64_t cols = s.matrix.cols();
+    return s.origin.data() + (std::int64_t(s.origin.size()) > cols ? problem * cols : 0);
+  }
+
+  Rows rows_of(const SourceSpec& s, std::int64_t problem) const {
+    Rows r{s.matrix.source().get(), 0, s.matrix.rows(), origin(s, problem)};
+    if (s.per_problem && s.plate >= 0) {
+      const auto& offsets = program_.plate_offsets[std::size_t(s.plate)];
+      r.first = offsets[std::size_t(problem)];
+      r.count = offsets[std::size_t(problem) + 1] - r.first;
+    } else if (s.per_problem) {
+      r.count = s.matrix.rows() / program_.problems;
+      r.first = problem * r.count;
+    }
+    return r;
+  }
+
+  static void load(const SourceSpec& s, const Rows& rows, double* out) {
+    if (rows.count == 0 || s.matrix.cols() == 0) return;
+    constexpr std::int64_t kBlock = 4096;
+    const std::int64_t cols = s.matrix.cols();
+    std::vector<char> raw(std::size_t(std::min(kBlock, rows.count) * cols * size_of(rows.source->scalar())));
+    for (std::int64_t first = 0; first < rows.count; first += kBlock) {
+      const std::int64_t count = std::min(kBlock, rows.count - first);
+      rows.source->read(rows.first + first, count, raw.data());
+      for (std::int64_t i = 0; i < count * cols; ++i) {
+        const double value = rows.source->scalar() == Scalar::float32 ? reinterpret_cast<const float*>(raw.data())[i]
+                                                                      : reinterpret_cast<const double*>(raw.data())[i];
+        if (!std::isfinite(value))
+          throw NumericalError("'" + s.name + "': row " + std::to_string(rows.first + first + i / cols) + ", column " +
+                               std::to_string(i % cols) + " is not finite");
+        out[first * cols + i] = value - (rows.origin ? rows.origin[i % cols] : 0);
+      }
+    }
+  }
+
+  void bind(Instance& instance, std::int64_t number) const {
+    Problem& p = instance.problem;
+    p.number = number;
+    for (const auto& offsets : program_.plate_offsets)
+      p.extents.push_back(offsets.empty() ? 0 : offsets[std::size_t(number) + 1] - offsets[std::size_t(number)]);
+    for (const SourceSpec& s : program_.sources) p.rows.push_back(rows_of(s, number));
+    p.buffers.assign(program_.buffers.size(), nullptr);
+    instance.summary.precision = precision_;
+  }
+
+  /// Memory for one problem, when its turn comes.
+  void allocate(Instance& instance) const {
+    Problem& p = instance.problem;
+    std::int64_t total = kLine;
+    const auto padded = [&](Buffer b) { return (size(b, p) + kLine - 1) / kLine * kLine; };
+    for (Buffer b = 0; b < Buffer(program_.buffers.size()); ++b)
+      if (!shared_[std::size_t(b)]) total += padded(b);
+    instance.memory.assign(std::size_t(total), 0.0);
+    double* next = instance.memory.data();
+    next += (kLine - (reinterpret_cast<std::uintptr_t>(next) / sizeof(double)) % kLine) % kLine;
+    for (Buffer b = 0; b < Buffer(program_.buffers.size()); ++b) {
+      p.buffers[std::size_t(b)] = shared_[std::size_t(b)] ? shared_[std::size_t(b)] : next;
+      if (!shared_[std::size_t(b)]) next += padded(b);
+    }
+    for (const SourceSpec& s : program_.sources)
+      if (s.buffer != kNoBuffer && !shared_[std::size_t(s.buffer)]) load(s, rows_of(s, p.number), p[s.buffer]);
+    instance.weight = double(p.size(program_.rows));
+    if (program_.rows_weight != kNoBuffer) {
+      const double* w = p[program_.rows_weight];
+      instance.weight = 0;
+      for (std::int64_t i = 0; i < p.size(program_.rows); ++i) instance.weight += w[i];
+    }
+  }
+
+  // ---- running ------------------------------------------------------------------------------------------------------
+
+  void execute(const Op& op, Instance& instance) {
+    Problem& p = instance.problem;
+    std::visit(
+        [&](const auto& o) {
+          using T = std::decay_t<decltype(o)>;
+          if constexpr (std::is_same_v<T, Contract>) contract(o, p, pool_);
+          else if constexpr (std::is_same_v<T, Fill>) std::fill_n(p[o.buffer], size(o.buffer, p), o.value);
+          else if constexpr (std::is_same_v<T, Copy>) std::copy_n(p[o.from], size(o.from, p), p[o.to]);
+          else if constexpr (std::is_same_v<T, Moments>) moments(o, p, pool_);
+          else if constexpr (std::is_same_v<T, MixtureSweep>) mixture_sweep(o, p, pool_);
+          else if constexpr (std::is_same_v<T, MixtureStart>) {
+            const Rows& rows = p.rows[std::size_t(o.shape.source)];
+            const SourceSpec& s = program_.sources[std::size_t(o.shape.source)];
+            p.first_row = s.per_problem ? rows.first : p.number * rows.count;
+            mixture_start(o, program_.responsibilities[std::size_t(o.responsibilities)], p, pool_);
+          } else if constexpr (std::is_same_v<T, AssignStart>) {
+            p.first_row = o.elements.plate < 0 ? p.number * o.elements.size : program_.plate_offsets[std::size_t(o.elements.plate)][std::size_t(p.number)];
+            assign_start(o, program_.responsibilities[std::size_t(o.responsibilities)], p, pool_);
+          } else if constexpr (std::is_same_v<T, Bound>) {
+            bound(o, p);
+          }
+        },
+        op);
+  }
+
+  static void bound(const Bound& op, const Problem& p) {
+    double sum = 0, magnitude = 0;
+    for (Buffer b : op.parts) {
+      sum += p[b][0];
+      magnitude += std::abs(p[b][0]);
+    }
+    p[op.record][0] = sum;
+    p[op.record][1] = magnitude;
+  }
+
+  /// Runs a list of operations; every bound is compared with the one before. Returns the last one.
+  double execute(const std::vector<Op>& ops, Instance& instance, double before) {
+    for (const Op& op : ops) {
+      execute(op, instance);
+      const auto* b = std::get_if<Bound>(&op);
+      if (!b) continue;
+      const double* record = instance.problem[b->record];
+      const std::string where = instance.started ? "sweep " + std::to_string(instance.summary.n_iter + 1) : std::string("the start");
+      if (!std::isfinite(record[0])) throw NumericalError("the bound is not finite after " + b->after + " in " + where);
+      const double unit = precision_ == Scalar::float32 ? std::numeric_limits<float>::epsilon() / 2 : std::numeric_limits<double>::epsilon() / 2;
+      if (record[0] < before - 64 * unit * record[1])
+        throw NumericalError("the bound fell by " + std::to_string(before - record[0]) + " nats at the update of " + b->after + " in " + where);
+      before = record[0];
+      if (&op != &ops.back()) instance.summary.update_trace.push_back(before);
+    }
+    instance.summary.update_trace.push_back(before);
+    return before;
+  }
+
+  void run_problem(Instance& instance, const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) {
+    Summary& s = instance.summary;
+    try {
+      if (!instance.started) start(instance);
+      if (s.termination == Termination::no_data || s.termination == Termination::numerical_error) return;
+      s.termination = Termination::max_iter;
+      for (int i = 0; i < rule.max_iter; ++i) {
+        if (stopped_) {
+          s.termination = Termination::stopped;
+          break;
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        const double gain = sweep(instance);
+        const double elapsed = seconds_since(begin);
+        s.seconds += elapsed;
+        if (on_sweep && !report(on_sweep, instance, gain, elapsed)) {
+          s.termination = Termination::stopped;
+          break;
+        }
+        if (rule.tol > 0 && gain < rule.tol * instance.weight) {
+          s.termination = Termination::converged;
+          break;
+        }
+      }
+    } catch (const NumericalError& e) {
+      if (!program_.batched) throw;
+      s.termination = Termination::numerical_error;
+      s.message = e.what();
+    }
+  }
+
+  void start(Instance& instance) {
+    Summary& s = instance.summary;
+    s.device = "cpu";
+    s.precision = precision_;
+    s.fused = fused_;
+    if (program_.batched && program_.rows.plate >= 0 && instance.problem.size(program_.rows) == 0) {
+      s.termination = Termination::no_data;
+      s.message = "no rows";
+      allocate(instance);
+      return;
+    }
+    allocate(instance);
+    s.rows = instance.weight;
+    s.elbo = execute(program_.init, instance, -std::numeric_limits<double>::infinity());
+    s.elbo_trace = {s.elbo};
+    instance.started = true;
+  }
+
+  double sweep(Instance& instance) {
+    Summary& s = instance.summary;
+    const double before = s.elbo;
+    s.elbo = execute(program_.sweep, instance, before);
+    s.elbo_trace.push_back(s.elbo);
+    ++s.n_iter;
+    return s.elbo - before;
+  }
+
+  bool report(const std::function<bool(const Sweep&)>& on_sweep, const Instance& instance, double gain, double elapsed) {
+    const std::lock_guard lock(callback_);
+    const Sweep sweep{int(instance.problem.number), instance.summary.n_iter, instance.summary.elbo, gain,
+                      elapsed > 0 ? double(instance.problem.size(program_.rows)) / elapsed : 0};
+    if (!on_sweep(sweep)) stopped_ = true;
+    return !stopped_;
+  }
+
+  const Program program_;
+  ThreadPool pool_;
+  std::vector<Instance> instances_;
+  std::vector<double*> shared_;  ///< by buffer
+  std::vector<std::pair<Buffer, std::vector<double>>> shared_memory_;
+  Scalar precision_ = Scalar::float64;
+  bool fused_ = false;
+  std::mutex callback_;
+  std::atomic<bool> stopped_ = false;
+};
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads) {}
+  std::string name() const override { return "cpu"; }
+  std::unique_ptr<Session> prepare(const Program& program) override { return std::make_unique<CpuSession>(program, threads_); }
+
+ private:
+  int threads_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<cpu::CpuBackend>(threads); }
+
+}  // namespace cavi::kernels

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// The estimator: builds the model of a Gaussian mixture, finds a start, calls the engine, reads the posterior.
+#include "kernels/cpu/mixture.hpp"
+#include "src/linear_algebra.hpp"
+
+#include <cavi/error.hpp>
+#include <cavi/io.hpp>
+#include <cavi/mixture.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace cavi {
+
+namespace {
+
+using kernels::Rows;
+using kernels::cpu::ThreadPool;
+
+/// A singular default covariance gets this much of its mean variance on the diagonal.
+constexpr double kRidge = 1e-6;
+
+/// Everything about the data that the model needs, one block per problem.
+struct Prepared {
+  std::vector<double> origin;      ///< [B x D] mean of the rows, subtracted for accuracy
+  std::vector<double> mean_prior;  ///< [B x D] about the origin
+  std::vector<double> covariance;  ///< [B x quadratic size of one component]
+  std::vector<std::string> complaints;  ///< [B] why a problem cannot be fitted
+};
+
+bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
+
+std::size_t covariance_size(CovarianceType t, std::size_t d) { return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1; }
+
+void throw_if_any(const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  std::string text = problems[0];
+  for (std::size_t i = 1; i < problems.size(); ++i) text += "\n" + problems[i];
+  throw OptionError(text);
+}
+
+Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b) {
+  return {x.source().get(), offsets[b], offsets[b + 1] - offsets[b], nullptr};
+}
+
+/// The default prior: cov(X) with N - 1 in the denominator, its diagonal or its mean variance, made positive definite.
+std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, CovarianceType type, double reg_covar) {
+  const std::size_t d = m.mean.size();
+  const double unbias = m.weight > 1 ? m.weight / (m.weight - 1) : 1;
+  std::vector<double> s(d * d);
+  double trace = 0;
+  for (std::size_t i = 0; i < s.size(); ++i) s[i] = m.covariance[i] * unbias;
+  for (std::size_t i = 0; i < d; ++i) trace += s[i * d + i] += reg_covar;
+  const double mean_variance = trace / double(d);
+  const auto add_ridge = [&] {
+    for (std::size_t i = 0; i < d; ++i) s[i * d + i] += mean_variance > 0 ? kRidge * mean_variance : 1;
+  };
+  if (!positive_definite(s, int(d), kRidge * kRidge)) add_ridge();
+  std::vector<double> diagonal(d);
+  for (std::size_t i = 0; i < d; ++i) diagonal[i] = s[i * d + i];
+  switch (type) {
+    case CovarianceType::full:
+    case CovarianceType::tied: return s;
+    case CovarianceType::diag: return diagonal;
+    case CovarianceType::spherical: return {std::accumulate(diagonal.begin(), diagonal.end(), 0.0) / double(d)};
+  }
+  return {};
+}
+
+Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const double* weight, ThreadPool& pool) {
+  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), s = covariance_size(o.covariance_type, d);
+  Prepared out;
+  out.origin.assign(problems * d, 0);
+  out.mean_prior.assign(problems * d, 0);
+  out.covariance.assign(problems * s, 0);
+  out.complaints.resize(problems);
+  pool.run(std::int64_t(problems), [&](std::int64_t b, int) {
+    const Rows rows = rows_of(x, offsets, std::size_t(b));
+    double* origin = &out.origin[std::size_t(b) * d];
+    double* covariance = &out.covariance[std::size_t(b) * s];
+    // A problem that cannot be fitted gets a harmless prior, so that the others can.
+    for (std::size_t i = 0; i < s; ++i) covariance[i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
+    if (rows.count == 0) return;
+    kernels::cpu::RowMoments m = kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, !o.covariance_prior, pool);
+    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); }); bad != m.mean.end()) {
+      out.complaints[std::size_t(b)] = "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
+      return;
+    }
+    const std::vector<double> prior = o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
+    std::copy(m.mean.begin(), m.mean.end(), origin);
+    std::copy(prior.begin(), prior.end(), covariance);
+    if (!o.mean_prior) return;
+    for (std::size_t i = 0; i < d; ++i) out.mean_prior[std::size_t(b) * d + i] = (*o.mean_prior)[i] - origin[i];
+  });
+  return out;
+}
+
+/// The model of all problems, and the handles by which its posterior is read.
+struct MixtureModel {
+  Model model;
+  Variable z, pi, mu, lambda;
+};
+
+MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const std::vector<double>& weight,
+                   const Prepared& data) {
+  MixtureModel m;
+  Model& p = m.model;
+  const double alpha = o.weight_concentration_prior.value_or(1.0 / o.n_components);
+  const double beta = o.mean_precision_prior, nu = o.degrees_of_freedom_prior.value_or(x.cols());
+  p.batch(std::int64_t(offsets.size()) - 1);
+  const Plate n = p.plate("n", offsets), k = p.plate("k", o.n_components), d = p.plate("d", x.cols());
+  if (!weight.empty()) p.weights(n, weight);
+  const Data rows = p.data("X", x, {n, d}, data.origin);
+  const Data m0 = p.batched_data("mean prior", data.mean_prior, {d});
+  m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet ? p.latent("pi", {}, dirichlet(alpha), {k})
+                                                                     : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
+  m.z = p.latent("z", {n}, categorical(m.pi(k)), {k});
+  switch (o.covariance_type) {
+    case CovarianceType::full:
+    case CovarianceType::tied: {
+      const std::vector<Plate> plates = o.covariance_type == CovarianceType::full ? std::vector<Plate>{k} : std::vector<Plate>{};
+      const Data s = p.batched_data("covariance prior", data.covariance, {d, d});
+      m.lambda = p.latent("Lambda", plates, wishart(nu, s(d, primed(d))), {d});
+      const Reference precision = plates.empty() ? m.lambda() : m.lambda(k);
+      m.mu = p.latent("mu", {k}, normal(m0(d), beta * precision), {d});
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), precision)));
+      break;
+    }
+    case CovarianceType::diag: {
+      const Data s = p.batched_data("covariance prior", data.covariance, {d});
+      m.lambda = p.latent("lambda", {k, d}, gamma(nu / 2, 0.5 * s(d)));
+      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k, d)));
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k, d))));
+      break;
+    }
+    case CovarianceType::spherical: {
+      const Data s = p.batched_data("covariance prior", data.covariance, {});
+      m.lambda = p.latent("lambda", {k}, gamma(nu / 2, 0.5 * s()));
+      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k)));
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k))));
+      break;
+    }
+  }
+  return m;
+}
+
+std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const double* weight,
+                                      const Prepared& data, ThreadPool& pool) {
+  std::vector<std::int32_t> labels(std::size_t(x.rows()), 0);
+  pool.run(std::int64_t(offsets.size()) - 1, [&](std::int64_t b, int) {
+    Rows rows = rows_of(x, offsets, std::size_t(b));
+    if (rows.count == 0 || !data.complaints[std::size_t(b)].empty()) return;
+    rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
+    const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components, o.init_params, o.seed, o.precision, pool);
+    std::copy(found.begin(), found.end(), labels.begin() + rows.first);
+  });
+  return labels;
+}
+
+void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+/// Parameters of problem b, appended to the arrays of all.
+void read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin, MixturePosterior& out) {
+  const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
+  NormalWishartParameters nw = q.normal_wishart(m.mu, b);
+  // Diag carries beta and nu once per feature, spherical beta once per feature: they are the same for all of them.
+  const std::size_t per_component = o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
+  for (std::size_t j = 0; j < k; ++j) {
+    out.mean_precision.push_back(nw.mean_precision[j * per_component]);
+    out.counts.push_back(std::max(0.0, nw.mean_precision[j * per_component] - o.mean_precision_prior));
+  }
+  for (std::size_t i = 0; i < k * d; ++i) out.means.push_back(nw.mean[i] + origin[i % d]);
+  const std::size_t nu_step = o.covariance_type == CovarianceType::diag ? d : 1;
+  for (std::size_t i = 0; i < nw.degrees_of_freedom.size(); i += nu_step) out.degrees_of_freedom.push_back(nw.degrees_of_freedom[i]);
+  append(out.inverse_scale, nw.inverse_scale);
+  const std::size_t block = nw.inverse_scale.size() / nw.degrees_of_freedom.size();
+  for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i) out.covariances.push_back(nw.inverse_scale[i] / nw.degrees_of_freedom[i / block]);
+  append(out.weights, q.mean(m.pi, b));
+  append(out.weight_concentration, out.weight_prior == WeightPrior::dirichlet ? q.dirichlet(m.pi, b) : q.beta(m.pi, b));
+}
+
+MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const std::vector<double>& weight,
+                          const InitialResponsibilities& start, const Device& device) {
+  ThreadPool pool(device.threads());
+  const double* w = weight.empty() ? nullptr : weight.data();
+  const Prepared data = prepare(o, x, offsets, w, pool);
+  const MixtureModel m = build(o, x, offsets, weight, data);
+
+  Factorisation q(m.model);
+  q.joint({m.mu, m.lambda});
+  if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
+    q.start_labels(m.z, *labels);
+  else if (const auto* responsibilities = std::get_if<Matrix>(&start))
+    q.start_responsibilities(m.z, *responsibilities);
+  else if (o.init_params == Init::random)
+    q.start_random(m.z);
+  else
+    q.start_labels(m.z, find_labels(o, x, offsets, w, data, pool));
+
+  Options options;
+  options.seed = o.seed;
+  options.fuse = o.fuse;
+  options.precision = o.precision;
+  options.on_sweep = o.on_sweep;
+  options.start_updates = {{m.pi}, {m.mu}};
+  const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {m.mu}}, {o.max_iter, o.tol}, device, options);
+
+  MixtureBatch out;
+  MixturePosterior& p = out.posterior;
+  p.n_problems = posterior.n_problems();
+  p.n_components = o.n_components;
+  p.n_features = x.cols();
+  p.covariance_type = o.covariance_type;
+  p.weight_prior = o.weight_concentration_prior_type;
+  for (int b = 0; b < p.n_problems; ++b) {
+    read(m, o, posterior, b, &data.origin[std::size_t(b) * std::size_t(x.cols())], p);
+    out.summaries.push_back(posterior.summary(b));
+    if (const std::string& complaint = data.complaints[std::size_t(b)]; !complaint.empty()) out.summaries.back().message = complaint;
+  }
+  return out;
+}
+
+}  // namespace
+
+Mixture::Mixture(MixtureOptions options, Device device) : options_(std::move(options)), device_(std::move(device)) {
+  throw_if_any(options_.problems(0));
+}
+
+Summary Mixture::fit(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start) {
+  if (x.rows() == 0 || x.cols() == 0) throw ShapeError(x.name() + ": " + std::to_string(x.rows()) + " rows x " + std::to_string(x.cols()) + " columns: nothing to fit");
+  throw_if_any(options_.problems(x.cols()));
+  if (!sample_weight.empty() && std::int64_t(sample_weight.size()) != x.rows())
+    throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " + std::to_string(x.rows()) + " rows");
+  if (!sample_weight.empty() && std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
+    throw ShapeError("sample_weight is zero for every row");
+  require_finite(x);
+  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_);
+  if (fit.summaries[0].termination == Termination::numerical_error) throw NumericalError(x.name() + ": " + fit.summaries[0].message);
+  posterior_ = std::move(fit.posterior);
+  return std::move(fit.summaries[0]);
+}
+
+const MixturePosterior& Mixture::posterior() const {
+  if (!posterior_) throw Error("the mixture has not been fitted yet: call fit() first");
+  return *posterior_;
+}
+
+MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets, Device device) {
+  throw_if_any(options.problems(x.cols()));
+  if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() || !std::is_sorted(offsets.begin(), offsets.end()))
+    throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
+  return fit_problems(options, x, offsets, {}, {}, device);
+}
+
+}  // namespace cavi
