@@ -2,6 +2,7 @@
 #include "kernels/cpu/contract.hpp"
 
 #include "kernels/cpu/loop_nest.hpp"
+#include "kernels/cpu/matrix_product.hpp"
 
 #include <cavi/error.hpp>
 
@@ -12,14 +13,15 @@
 namespace cavi::kernels::cpu {
 namespace {
 
-constexpr double kSlabWork = 131072;                     // products
+constexpr double kSlabWork = 131072;  // products
 constexpr std::int64_t kMaxSlabs = 64;
 constexpr std::int64_t kMaxPartials = std::int64_t(1) << 22;  // numbers in the partial results of all slabs
-constexpr std::int64_t kCombine = 4096;                  // numbers of a partial result that one task adds up
+constexpr std::int64_t kCombine = 4096;                       // numbers of a partial result that one task adds up
 
 using Maps = std::span<const std::int32_t* const>;
 
-void add_axes(const Operand& operand, int place, const Contract& op, const Problem& problem, Maps maps, LoopNest& nest) {
+void add_axes(const Operand& operand, int place, const Contract& op, const Problem& problem, Maps maps,
+              LoopNest& nest) {
   nest.at[place] = problem[operand.buffer] + operand.offset;
   for (const Axis& axis : operand.axes) {
     if (axis.label < 0 || axis.label >= int(op.labels.size()))
@@ -60,6 +62,10 @@ bool empty(const Contract& op, const LoopNest& nest, bool& unreached) {
   return empty;
 }
 
+void add_products(const LoopNest& nest, ThreadPool& pool, int worker) {
+  if (!add_matrix_product(nest, pool, worker)) nest.add_products();
+}
+
 struct Cut {
   int loop = -1;
   std::int64_t slabs = 1;
@@ -76,17 +82,17 @@ Cut longest(const LoopNest& nest, bool of_out, std::int64_t limit) {
 
 // Slabs of a loop of out write to places of their own. (A reference in a std::function spares an allocation.)
 void run_outer_slabs(const LoopNest& nest, Cut cut, bool accumulate, ThreadPool& pool) {
-  const auto slab = [&](std::int64_t s, int) {
+  const auto slab = [&](std::int64_t s, int worker) {
     LoopNest part = nest;
     part.restrict_to(cut.loop, slab_range(nest.loop[cut.loop].extent, cut.slabs, s));
     if (!accumulate) part.write_zeros();
-    part.add_products();
+    add_products(part, pool, worker);
   };
   pool.run(cut.slabs, std::ref(slab));
 }
 
-// Slabs of a reduced loop: each sums into a packed array over the loops of out, slab 0 takes the pairwise sum of all, and
-// a last nest carries that to where out's axes want it.
+// Slabs of a reduced loop: each sums into a packed array over the loops of out, slab 0 takes the pairwise sum of all,
+// and a last nest carries that to where out's axes want it.
 void run_reduced_slabs(const LoopNest& nest, Cut cut, std::int64_t size, bool accumulate, ThreadPool& pool) {
   auto* partials = static_cast<double*>(pool.scratch(pool.worker(), std::size_t(cut.slabs * size) * sizeof(double)));
   LoopNest packed = nest, last = nest;
@@ -108,12 +114,12 @@ void run_reduced_slabs(const LoopNest& nest, Cut cut, std::int64_t size, bool ac
   for (int l = nest.loops - 1; l >= 0; --l)
     if (!nest.moves(l, kOut)) last.remove(l);
 
-  const auto slab = [&](std::int64_t s, int) {
+  const auto slab = [&](std::int64_t s, int worker) {
     LoopNest part = packed;
     part.at[kOut] = partials + s * size;
     part.restrict_to(cut.loop, slab_range(nest.loop[cut.loop].extent, cut.slabs, s));
     std::fill_n(part.at[kOut], size, 0.0);
-    part.add_products();
+    add_products(part, pool, worker);
   };
   pool.run(cut.slabs, std::ref(slab));
 
@@ -156,7 +162,7 @@ void contract(const Contract& op, const Problem& problem, ThreadPool& pool, Maps
     if (reduced.slabs > 1) return run_reduced_slabs(nest, reduced, size, op.accumulate, pool);
   }
   if (!op.accumulate) nest.write_zeros();
-  nest.add_products();
+  add_products(nest, pool, pool.worker());
 }
 
 }  // namespace cavi::kernels::cpu

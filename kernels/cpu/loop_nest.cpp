@@ -10,47 +10,61 @@ namespace {
 constexpr std::int64_t kTile = 1024;  // values of the innermost loop at a time: operands of a tile stay in L1
 constexpr int kLanes = 8;
 
-// What the innermost loop reads: moving operands by pointer and stride.
-struct Stream {
-  std::array<const double*, kMaxOperands> p;
-  std::array<std::int64_t, kMaxOperands> stride;
+// The two innermost loops: `count` values a `stride` apart, `times` over with all pointers a `step` further. Operands
+// that stand still in the first loop are factors.
+struct Innermost {
+  std::int64_t count = 1, times = 1;
+  double* out = nullptr;
+  std::int64_t out_stride = 0, out_step = 0;
+  std::array<const double*, kMaxOperands> moving, factor;
+  std::array<std::int64_t, kMaxOperands> stride, moving_step, factor_step;
+  int factors = 0;
 };
 
-template <int kOperands, bool kUnit>
-double product(const Stream& s, std::int64_t i) {
+template <int kMoving, bool kUnit>
+double product(const Innermost& in, std::int64_t i) {
   double x = 1;
-  for (int o = 0; o < kOperands; ++o) x *= s.p[o][kUnit ? i : i * s.stride[o]];
+  for (int o = 0; o < kMoving; ++o) x *= in.moving[o][kUnit ? i : i * in.stride[o]];
   return x;
 }
 
-template <int kOperands, bool kUnit>
-double sum_of_products(Stream s, std::int64_t n) {
+template <int kMoving, bool kUnit>
+double sum_of_products(const Innermost& in) {
   double lane[kLanes] = {};
   std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int j = 0; j < kLanes; ++j) lane[j] += product<kOperands, kUnit>(s, i + j);
-  for (; i < n; ++i) lane[0] += product<kOperands, kUnit>(s, i);
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+  for (; i + kLanes <= in.count; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) lane[j] += product<kMoving, kUnit>(in, i + j);
+  double rest = 0;
+  for (; i < in.count; ++i) rest += product<kMoving, kUnit>(in, i);
+  if (in.count < kLanes) return rest;
+  return rest + (((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7])));
 }
 
-template <int kOperands, bool kUnit>
-void add_each(Stream s, std::int64_t n, double c, double* __restrict out, std::int64_t out_stride) {
-  for (std::int64_t i = 0; i < n; ++i) out[kUnit ? i : i * out_stride] += c * product<kOperands, kUnit>(s, i);
+template <int kMoving, bool kUnit>
+void add_each(const Innermost& in, double c) {
+  double* __restrict out = in.out;
+  for (std::int64_t i = 0; i < in.count; ++i) out[kUnit ? i : i * in.out_stride] += c * product<kMoving, kUnit>(in, i);
 }
 
-template <int kOperands>
-void innermost(const Stream& s, std::int64_t n, bool unit, double c, double* out, std::int64_t out_stride) {
-  if (out_stride == 0)
-    *out += c * (unit ? sum_of_products<kOperands, true>(s, n) : sum_of_products<kOperands, false>(s, n));
-  else if (unit)
-    add_each<kOperands, true>(s, n, c, out, 1);
-  else
-    add_each<kOperands, false>(s, n, c, out, out_stride);
+template <int kMoving, bool kUnit, bool kReduced>
+void innermost(Innermost in, double coefficient) {
+  for (std::int64_t j = 0; j < in.times; ++j) {
+    double c = coefficient;
+    for (int o = 0; o < in.factors; ++o) c *= *in.factor[o], in.factor[o] += in.factor_step[o];
+    if constexpr (kReduced)
+      *in.out += c * sum_of_products<kMoving, kUnit>(in);
+    else
+      add_each<kMoving, kUnit>(in, c);
+    for (int o = 0; o < kMoving; ++o) in.moving[o] += in.moving_step[o];
+    in.out += in.out_step;
+  }
 }
 
-using Innermost = void (*)(const Stream&, std::int64_t, bool, double, double*, std::int64_t);
-constexpr Innermost kInnermost[] = {innermost<0>, innermost<1>, innermost<2>, innermost<3>,
-                                    innermost<4>, innermost<5>, innermost<6>};
+using Run = void (*)(Innermost, double);
+template <bool kUnit, bool kReduced>
+constexpr Run kRuns[] = {innermost<0, kUnit, kReduced>, innermost<1, kUnit, kReduced>, innermost<2, kUnit, kReduced>,
+                         innermost<3, kUnit, kReduced>, innermost<4, kUnit, kReduced>, innermost<5, kUnit, kReduced>,
+                         innermost<6, kUnit, kReduced>};
 
 using Pointers = std::array<double*, kMaxOperands + 1>;
 
@@ -131,6 +145,11 @@ double LoopNest::work() const {
   return product;
 }
 
+double LoopNest::time() const {
+  const int inner = order(*this).inner;
+  return work() * (inner < 0 ? 10. : innermost_cost(*this, inner));
+}
+
 bool LoopNest::gathered(int l) const {
   for (int g = 0; g < gathers; ++g)
     if (gather[g].loop == l) return true;
@@ -201,8 +220,7 @@ void LoopNest::simplify() {
   for (int slow = 0; slow < loops; ++slow)
     for (int fast = 0; fast < loops && !gathered(slow); ++fast) {
       bool one = fast != slow && !gathered(fast);
-      for (int o = 0; one && o <= operands; ++o)
-        one = loop[slow].stride[o] == loop[fast].stride[o] * loop[fast].extent;
+      for (int o = 0; one && o <= operands; ++o) one = loop[slow].stride[o] == loop[fast].stride[o] * loop[fast].extent;
       if (!one) continue;
       loop[fast].extent *= loop[slow].extent;
       remove(slow);
@@ -222,33 +240,40 @@ void LoopNest::add_products() const {
     return;
   }
 
+  // The loop around the innermost one runs inside the kernel too, unless it has a map.
   const Loop& inner = loop[nesting.inner];
-  const std::int64_t out_stride = inner.stride[kOut];
-  int moving[kMaxOperands], fixed[kMaxOperands], n_moving = 0, n_fixed = 0;
-  bool unit = out_stride == 0 || out_stride == 1;
-  Stream stream{};
+  int outer = nesting.count;
+  if (outer > 0 && !gathered(nesting.outer[outer - 1])) --outer;
+  const Loop second = outer < nesting.count ? loop[nesting.outer[outer]] : Loop{};
+
+  Innermost in;
+  int moving[kMaxOperands], factor[kMaxOperands], n_moving = 0;
+  bool unit = inner.stride[kOut] == 0 || inner.stride[kOut] == 1;
   for (int o = 1; o <= operands; ++o) {
     if (inner.stride[o] == 0) {
-      fixed[n_fixed++] = o;
-      continue;
+      in.factor_step[in.factors] = second.stride[o];
+      factor[in.factors++] = o;
+    } else {
+      in.stride[n_moving] = inner.stride[o];
+      in.moving_step[n_moving] = second.stride[o];
+      moving[n_moving++] = o;
+      unit = unit && inner.stride[o] == 1;
     }
-    stream.stride[n_moving] = inner.stride[o];
-    moving[n_moving++] = o;
-    unit = unit && inner.stride[o] == 1;
   }
-  const Innermost run = kInnermost[n_moving];
+  in.out_stride = inner.stride[kOut];
+  in.out_step = second.stride[kOut];
+  in.times = second.extent;
+  const Run run = in.out_stride == 0 ? (unit ? kRuns<true, true> : kRuns<false, true>)[n_moving]
+                                     : (unit ? kRuns<true, false> : kRuns<false, false>)[n_moving];
 
-  LoopNest tile = *this;
   for (std::int64_t begin = 0; begin < inner.extent; begin += kTile) {
-    tile.restrict_to(nesting.inner, {0, std::min(kTile, inner.extent - begin)});
-    const std::int64_t n = tile.loop[nesting.inner].extent;
-    for_each(tile, nesting.outer, nesting.count, [&](const Pointers& p) {
-      double c = coefficient;
-      for (int o = 0; o < n_fixed; ++o) c *= *p[fixed[o]];
-      for (int o = 0; o < n_moving; ++o) stream.p[o] = p[moving[o]];
-      run(stream, n, unit, c, p[kOut], out_stride);
+    in.count = std::min(kTile, inner.extent - begin);
+    for_each(*this, nesting.outer, outer, [&](const Pointers& p) {
+      for (int o = 0; o < n_moving; ++o) in.moving[o] = p[moving[o]] + begin * in.stride[o];
+      for (int o = 0; o < in.factors; ++o) in.factor[o] = p[factor[o]];
+      in.out = p[kOut] + begin * in.out_stride;
+      run(in, coefficient);
     });
-    for (int o = 0; o <= operands; ++o) tile.at[o] += inner.stride[o] * n;
   }
 }
 

@@ -33,12 +33,13 @@ struct LoopNest {
   std::array<Gather, kMaxGathers> gather;
   std::array<double*, kMaxOperands + 1> at{};
 
-  double work() const;              ///< number of products
-  bool gathered(int l) const;       ///< some pointer moves through a map
+  double work() const;         ///< number of products
+  double time() const;         ///< that add_products() takes, in nanoseconds, roughly
+  bool gathered(int l) const;  ///< some pointer moves through a map
   bool moves(int l, int place) const;
-  bool one_write_each() const;      ///< no element of out is reached twice but by loops that do not move it
-  void remove(int l);               ///< forgets a loop
-  void restrict_to(int l, Range r); ///< keeps values r.begin .. r.end - 1 of a loop
+  bool one_write_each() const;       ///< no element of out is reached twice but by loops that do not move it
+  void remove(int l);                ///< forgets a loop
+  void restrict_to(int l, Range r);  ///< keeps values r.begin .. r.end - 1 of a loop
 
   /// Drops loops of extent one, counts loops that move nothing and operands that never move into the coefficient, and
   /// joins loops that run through all arrays as one.

@@ -31,7 +31,8 @@ Layout layout(const Moments& op) {
   switch (op.family) {
     case Family::gaussian: return {2, {d, d * d}, 100 + n * n * n};
     case Family::wishart: return {2, {d * d, 1}, 100 + n * (200 + n * n)};
-    case Family::normal_wishart: return {4, {d * d, 1, j * d, j}, 100 + n * (200 + n * n) + 2 * double(j) * (20 + n * n)};
+    case Family::normal_wishart:
+      return {4, {d * d, 1, j * d, j}, 100 + n * (200 + n * n) + 2 * double(j) * (20 + n * n)};
     case Family::dirichlet: return {1, {d}, 100 + 150 * n};
     case Family::sticks: return {3, {d, d, d}, 300 * n};
     case Family::categorical: return {1, {d}, 30 + 20 * n};

@@ -17,8 +17,8 @@ inline Range slab_range(std::int64_t count, std::int64_t slabs, std::int64_t s) 
   return {begin, begin + size + (s < rest)};
 }
 
-/// A sum over a stream by the pairwise tree of its positions: rounding grows with the logarithm of the count. partial_[l]
-/// holds the sum of 2^l numbers whenever bit l of count_ is set.
+/// A sum over a stream by the pairwise tree of its positions: rounding grows with the logarithm of the count.
+/// partial_[l] holds the sum of 2^l numbers whenever bit l of count_ is set.
 class PairwiseSum {
  public:
   void add(double x) {

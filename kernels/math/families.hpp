@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The exponential families, one plate element at a time: (u, entropy) = family(eta) for the density exp(<eta, T(x)> - A)
-/// with reference measure one, where u = E[T(x)] has the layout of eta. Matrices are row-major; a matrix in eta may be
-/// unsymmetric and stands for its symmetric part, those in u are symmetric. eta and u do not overlap. Nothing allocates.
+/// The exponential families, one plate element at a time: (u, entropy) = family(eta) for the density exp(<eta, T(x)> -
+/// A) with reference measure one, where u = E[T(x)] has the layout of eta. Matrices are row-major; a matrix in eta may
+/// be unsymmetric and stands for its symmetric part, those in u are symmetric. eta and u do not overlap. Nothing
+/// allocates.
 ///
 /// A law holds for each of them: with A(eta) = entropy + <eta, u>, the gradient of A is u (Wainwright and Jordan,
 /// Graphical Models, Exponential Families, and Variational Inference, 2008, section 3.5). Entropies are written in
@@ -18,7 +19,16 @@
 
 namespace cavi::kernels::math::inline CAVI_COMPILER {
 
-enum class Failure { none, precision, inverse_scale, degrees_of_freedom, mean_precision, concentration, logits, not_finite };
+enum class Failure {
+  none,
+  precision,
+  inverse_scale,
+  degrees_of_freedom,
+  mean_precision,
+  concentration,
+  logits,
+  not_finite
+};
 
 /// What a failure says after "factor 'w', element 3: ".
 inline const char* message(Failure failure) {
@@ -30,7 +40,8 @@ inline const char* message(Failure failure) {
     case Failure::mean_precision: return "precision of a mean is not positive; use a proper prior";
     case Failure::concentration: return "a concentration is not positive; use a proper prior";
     case Failure::logits: return "no category has a finite logit; give one a positive weight";
-    case Failure::not_finite: return "natural parameters are not finite; look for NaN or infinity in the data, or rescale";
+    case Failure::not_finite:
+      return "natural parameters are not finite; look for NaN or infinity in the data, or rescale";
   }
   return "";
 }
@@ -40,7 +51,8 @@ struct Moment {
   Failure failure = Failure::none;
 };
 
-/// A partition of the coordinates 0..M-1 of a vector: block b is coordinates[offsets[b]] .. coordinates[offsets[b+1] - 1].
+/// A partition of the coordinates 0..M-1 of a vector: block b is coordinates[offsets[b]] .. coordinates[offsets[b+1] -
+/// 1].
 struct Partition {
   const int* coordinates = nullptr;
   const int* offsets = nullptr;
@@ -158,7 +170,8 @@ CAVI_HOST_DEVICE inline Moment gaussian_blocks(const double* const* eta, double*
     const int* index = partition.coordinates + partition.offsets[b];
     const int n = partition.offsets[b + 1] - partition.offsets[b];
     for (int i = 0; i < n; ++i)
-      for (int j = 0; j < n; ++j) second[std::ptrdiff_t(index[i]) * m + index[j]] += covariance[std::ptrdiff_t(i) * n + j];
+      for (int j = 0; j < n; ++j)
+        second[std::ptrdiff_t(index[i]) * m + index[j]] += covariance[std::ptrdiff_t(i) * n + j];
     covariance += std::ptrdiff_t(n) * n;
   }
   return {entropy};

@@ -52,7 +52,9 @@ CAVI_HOST_DEVICE inline double digamma_about_root(double x) {
 /// ln Gamma(x) - ((x - 1/2) ln x - x + ln(2 pi) / 2) for x >= 10.
 CAVI_HOST_DEVICE inline double stirling_rest(double x) {
   const double f = 1 / (x * x);
-  return polynomial(f, 1. / 12, -1. / 360, 1. / 1260, -1. / 1680, 1. / 1188, -691. / 360360, 1. / 156, -3617. / 122400) / x;
+  return polynomial(f, 1. / 12, -1. / 360, 1. / 1260, -1. / 1680, 1. / 1188, -691. / 360360, 1. / 156,
+                    -3617. / 122400) /
+         x;
 }
 
 /// ln x - 1 / (2 x) - digamma(x) for x >= 10.
@@ -84,7 +86,8 @@ CAVI_HOST_DEVICE inline double digamma(double x) {
 /// Gamma, Wishart, Beta and Dirichlet families are sums of it; for large a the terms of size a ln a are gone.
 CAVI_HOST_DEVICE inline double gamma_entropy(double a) {
   if (a >= detail::kAsymptotic)
-    return 0.5 * std::log(a) + (kLog2Pi + 1) / 2 - 0.5 / a + detail::stirling_rest(a) + (a - 1) * detail::digamma_rest(a);
+    return 0.5 * std::log(a) + (kLog2Pi + 1) / 2 - 0.5 / a + detail::stirling_rest(a) +
+           (a - 1) * detail::digamma_rest(a);
   return a + lgamma(a) + (1 - a) * digamma(a);
 }
 
