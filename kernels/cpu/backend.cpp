@@ -39,6 +39,7 @@ struct Instance {
 class CpuSession : public Session {
  public:
   CpuSession(const Program& program, int threads) : program_(program), pool_(threads), instances_(std::size_t(program.problems)) {
+    for (const auto& map : program_.maps) maps_.push_back(map.data());
     find_shared_buffers();
     load_shared_buffers();
     for (std::size_t b = 0; b < instances_.size(); ++b) bind(instances_[b], std::int64_t(b));
@@ -175,7 +176,7 @@ class CpuSession : public Session {
     std::visit(
         [&](const auto& o) {
           using T = std::decay_t<decltype(o)>;
-          if constexpr (std::is_same_v<T, Contract>) contract(o, p, pool_);
+          if constexpr (std::is_same_v<T, Contract>) contract(o, p, pool_, maps_);
           else if constexpr (std::is_same_v<T, Fill>) std::fill_n(p[o.buffer], size(o.buffer, p), o.value);
           else if constexpr (std::is_same_v<T, Copy>) std::copy_n(p[o.from], size(o.from, p), p[o.to]);
           else if constexpr (std::is_same_v<T, Moments>) moments(o, p, pool_);
@@ -293,6 +294,7 @@ class CpuSession : public Session {
   const Program program_;
   ThreadPool pool_;
   std::vector<Instance> instances_;
+  std::vector<const std::int32_t*> maps_;
   std::vector<double*> shared_;  ///< by buffer
   std::vector<std::pair<Buffer, std::vector<double>>> shared_memory_;
   Scalar precision_ = Scalar::float64;
