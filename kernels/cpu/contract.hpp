@@ -15,7 +15,8 @@ namespace cavi::kernels::cpu {
 /// They are not checked against the sizes of buffers; the plan did that.
 ///
 /// - An axis adds to the others of its label: two axes of one label read, or write, a diagonal.
-/// - An element of `out` reached several times (through a map, or by strides that meet) gets the sum of what reaches it.
+/// - An element of `out` reached several times (through a map, or by strides that meet) gets the sum of what reaches
+/// it.
 /// - Elements between those that the axes reach are left alone. An empty sum is 0, and is written unless accumulating.
 /// - `out` overlaps no operand; a buffer may be read by several operands.
 ///

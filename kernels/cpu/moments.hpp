@@ -9,8 +9,8 @@
 namespace cavi::kernels::cpu {
 
 /// Elements run in slabs that depend on the op and the number of elements; entropies are added pairwise in their order.
-/// An element of weight 0 is updated and adds nothing. Throws NumericalError for the first element that fails, ShapeError
-/// for blocks that do not partition the coordinates.
+/// An element of weight 0 is updated and adds nothing. Throws NumericalError for the first element that fails,
+/// ShapeError for blocks that do not partition the coordinates.
 void moments(const Moments& op, const Problem& problem, ThreadPool& pool);
 
 }  // namespace cavi::kernels::cpu
