@@ -208,11 +208,17 @@ struct Problem {
 class Session {
  public:
   virtual ~Session() = default;
-  /// Runs sweeps until every problem's rule is met or `on_sweep` says stop. The first call starts with the program's
-  /// init. Returns one summary per problem.
+  /// Runs the program's init for every problem that has not started yet.
+  virtual void start() = 0;
+  /// Starts, then sweeps until every problem has met its rule (max_iter counts the sweeps of all calls) or `on_sweep`
+  /// says stop. A problem that has converged or failed stays as it is. Returns one summary per problem.
   virtual std::vector<Summary> run(const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) = 0;
   /// Copies a buffer of one problem to the host.
   virtual std::vector<double> read(Buffer buffer, std::int64_t problem) = 0;
+  /// Overwrites a buffer of one problem, which must have started. Throws ShapeError unless the sizes agree.
+  virtual void write(Buffer buffer, std::int64_t problem, const std::vector<double>& values) = 0;
+  /// Tells how far a problem has come.
+  virtual void set_summary(std::int64_t problem, const Summary& summary) = 0;
   /// Responsibilities [N x K] of one problem under the parameters of the last sweep.
   virtual std::vector<double> responsibilities(const MixtureSweep& op, std::int64_t problem) = 0;
 };

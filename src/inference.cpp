@@ -6,6 +6,8 @@
 #include <cavi/error.hpp>
 #include <cavi/inference.hpp>
 
+#include <algorithm>
+
 namespace cavi {
 
 namespace {
@@ -15,6 +17,51 @@ void check(const StoppingRule& rule) {
   if (rule.max_iter < 0) complaints += "max_iter must be 0 or more, not " + std::to_string(rule.max_iter);
   if (!(rule.tol >= 0)) complaints += std::string(complaints.empty() ? "" : "\n") + "tol must be 0 or more";
   if (!complaints.empty()) throw OptionError(complaints);
+}
+
+State snapshot(kernels::Session& session, const Plan& plan, const std::vector<Summary>& summaries) {
+  State state;
+  state.summaries = summaries;
+  for (std::size_t b = 0; b < summaries.size(); ++b) {
+    std::vector<double>& q = state.q.emplace_back();
+    for (kernels::Buffer buffer : plan.state) {
+      const std::vector<double> values = session.read(buffer, std::int64_t(b));
+      q.insert(q.end(), values.begin(), values.end());
+    }
+  }
+  return state;
+}
+
+void restore(kernels::Session& session, const Plan& plan, const State& state) {
+  if (std::int64_t(state.q.size()) != plan.program.problems || state.summaries.size() != state.q.size())
+    throw ShapeError("resume: the state holds " + std::to_string(state.q.size()) + " problems, the model " + std::to_string(plan.program.problems));
+  session.start();
+  for (std::size_t b = 0; b < state.q.size(); ++b) {
+    auto next = state.q[b].begin();
+    for (kernels::Buffer buffer : plan.state) {
+      std::vector<double> values = session.read(buffer, std::int64_t(b));
+      if (state.q[b].end() - next < std::ptrdiff_t(values.size())) throw ShapeError("resume: the state is another model's");
+      std::copy_n(next, values.size(), values.begin());
+      next += std::ptrdiff_t(values.size());
+      session.write(buffer, std::int64_t(b), values);
+    }
+    if (next != state.q[b].end()) throw ShapeError("resume: the state is another model's");
+    session.set_summary(std::int64_t(b), state.summaries[b]);
+  }
+}
+
+/// Sweeps in rounds, with a snapshot after each.
+std::vector<Summary> run_with_checkpoints(kernels::Session& session, const Plan& plan, const StoppingRule& stopping, const Options& options) {
+  int done = 0;
+  if (options.resume)
+    for (const Summary& s : options.resume->summaries) done = std::max(done, s.n_iter);
+  while (true) {
+    done = std::min(stopping.max_iter, (done / options.checkpoint_every + 1) * options.checkpoint_every);
+    const std::vector<Summary> summaries = session.run({done, stopping.tol}, options.on_sweep);
+    options.on_checkpoint(snapshot(session, plan, summaries));
+    const bool unfinished = std::any_of(summaries.begin(), summaries.end(), [](const Summary& s) { return s.termination == Termination::max_iter; });
+    if (done == stopping.max_iter || !unfinished) return summaries;
+  }
 }
 
 }  // namespace
@@ -27,7 +74,10 @@ Posterior infer(const Model& model, const Factorisation& q, const Schedule& sche
   impl->model = model.impl();
   impl->plan = make_plan(model.impl(), q, schedule, options);
   impl->session = kernels::make_cpu_backend(device.threads())->prepare(impl->plan.program);
-  impl->summaries = impl->session->run(stopping, options.on_sweep);
+  if (options.resume) restore(*impl->session, impl->plan, *options.resume);
+  impl->summaries = options.checkpoint_every > 0 && options.on_checkpoint
+                        ? run_with_checkpoints(*impl->session, impl->plan, stopping, options)
+                        : impl->session->run(stopping, options.on_sweep);
   return Posterior(std::move(impl));
 }
 

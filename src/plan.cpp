@@ -85,6 +85,15 @@ class Planner {
     if (!options_.bound_after_every_update || order_.empty()) bound(sweep, updated);
     // What the sweep found to be constant is computed before the first one, too.
     init.insert(init.begin() + std::int64_t(folded), contractions_.constants().begin() + std::int64_t(folded), contractions_.constants().end());
+    for (std::size_t f = 0; f < plan_.factors.size(); ++f) {
+      const Factor& x = plan_.factors[f];
+      plan_.state.insert(plan_.state.end(), x.u.begin(), x.u.end());
+      plan_.state.insert(plan_.state.end(), x.eta.begin(), x.eta.end());
+      plan_.state.push_back(x.entropy);
+      if (!matches_[f]) continue;
+      const kernels::MixtureSweep& op = *plan_.fused[std::size_t(x.variables[0])];
+      plan_.state.insert(plan_.state.end(), {op.shape.count, op.shape.first, op.shape.second, op.constant, op.linear, op.quadratic});
+    }
     return std::move(plan_);
   }
 

@@ -19,6 +19,8 @@ struct Plan {
   std::vector<int> owner;  ///< factor of each variable
   /// The sweep that stands for a categorical variable's update, by variable, when the mixture was fused.
   std::vector<std::optional<kernels::MixtureSweep>> fused;
+  /// What State::q holds, in this order: all that a sweep or a Posterior reads and the start alone does not tell.
+  std::vector<kernels::Buffer> state;
 };
 
 /// Throws NotConjugate, ShapeError.

@@ -65,6 +65,26 @@ TEST_P(EngineLaw, ThreadsDoNotChangeABit) {
   }
 }
 
+TEST_P(EngineLaw, ResumingIsGoingOn) {
+  const Case c = GetParam().make();
+  std::vector<State> states;
+  Options o;
+  o.checkpoint_every = 3;
+  o.on_checkpoint = [&](const State& s) { states.push_back(s); };
+  const Posterior whole = fit(c, 10), in_rounds = fit(c, 10, o);
+  EXPECT_EQ(whole.summary().elbo_trace, in_rounds.summary().elbo_trace);
+  ASSERT_EQ(states.size(), 4u);
+  EXPECT_EQ(states[1].summaries[0].n_iter, 6);
+  for (const State& s : states) {
+    Options resumed;
+    resumed.resume = &s;
+    const Posterior rest = fit(c, 10, resumed);
+    EXPECT_EQ(rest.summary().elbo_trace, whole.summary().elbo_trace);
+    EXPECT_EQ(rest.summary().n_iter, 10);
+    for (int v = 0; v < int(c.model->impl().variables.size()); ++v) EXPECT_EQ(rest.mean(Variable{v}), whole.mean(Variable{v}));
+  }
+}
+
 TEST_P(EngineLaw, BoundAfterEveryUpdateDoesNotDisturbTheFit) {
   const Case c = GetParam().make();
   Options o;

@@ -35,15 +35,6 @@ struct Sweep {
   double rows_per_second = 0;
 };
 
-struct Options {
-  std::uint64_t seed = 0;                     ///< key of every random start
-  bool fuse = true;                           ///< rewrite mixtures into one pass over the data; false is the oracle
-  bool bound_after_every_update = false;      ///< Summary::update_trace; also lets an error name the factor that fell
-  Scalar precision = Scalar::float64;         ///< arithmetic over the rows of a fused sweep
-  Schedule start_updates;                     ///< updates made once, as part of the start: elbo_trace[0] comes after
-  std::function<bool(const Sweep&)> on_sweep; ///< called after every sweep, from one thread at a time; false stops
-};
-
 enum class Termination {
   converged,        ///< the gain fell below tol
   max_iter,         ///< all sweeps were used up
@@ -71,6 +62,24 @@ struct Summary {
   std::string brief_report() const;
   /// The brief line and the trace of the bound.
   std::string full_report() const;
+};
+
+/// A fit between two sweeps: what it needs to go on as if it had never stopped.
+struct State {
+  std::vector<std::vector<double>> q;  ///< by problem: moments and parameters of every factor, in the order of the plan
+  std::vector<Summary> summaries;      ///< by problem: how far it has come
+};
+
+struct Options {
+  std::uint64_t seed = 0;                     ///< key of every random start
+  bool fuse = true;                           ///< rewrite mixtures into one pass over the data; false is the oracle
+  bool bound_after_every_update = false;      ///< Summary::update_trace; also lets an error name the factor that fell
+  Scalar precision = Scalar::float64;         ///< arithmetic over the rows of a fused sweep
+  int checkpoint_every = 0;                   ///< call on_checkpoint after so many sweeps and at the end; 0: never
+  std::function<void(const State&)> on_checkpoint;
+  const State* resume = nullptr;              ///< go on from here, bit for bit; throws ShapeError for another model's
+  Schedule start_updates;                     ///< updates made once, as part of the start: elbo_trace[0] comes after
+  std::function<bool(const Sweep&)> on_sweep; ///< called after every sweep, from one thread at a time; false stops
 };
 
 /// Moments and parameters of a fitted factor, float64, plate elements outermost; see Posterior.

@@ -48,14 +48,13 @@ class CpuSession : public Session {
     }
   }
 
+  void start() override {
+    over_problems([&](Instance& i) { start(i); });
+  }
+
   std::vector<Summary> run(const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) override {
     stopped_ = false;
-    const auto work = [&](std::int64_t b, int) { run_problem(instances_[std::size_t(b)], rule, on_sweep); };
-    // One problem uses all threads inside its operations; several are dealt out whole.
-    if (instances_.size() == 1)
-      run_problem(instances_[0], rule, on_sweep);
-    else
-      pool_.run(std::int64_t(instances_.size()), work);
+    over_problems([&](Instance& i) { run_problem(i, rule, on_sweep); });
     std::vector<Summary> out;
     for (const Instance& i : instances_) out.push_back(i.summary);
     return out;
@@ -66,6 +65,16 @@ class CpuSession : public Session {
     return {p[buffer], p[buffer] + size(buffer, p)};
   }
 
+  void write(Buffer buffer, std::int64_t problem, const std::vector<double>& values) override {
+    const Problem& p = instances_.at(std::size_t(problem)).problem;
+    if (std::int64_t(values.size()) != size(buffer, p))
+      throw ShapeError("'" + program_.buffers[std::size_t(buffer)].name + "' holds " + std::to_string(size(buffer, p)) + " numbers, not " +
+                       std::to_string(values.size()));
+    std::copy(values.begin(), values.end(), p[buffer]);
+  }
+
+  void set_summary(std::int64_t problem, const Summary& summary) override { instances_.at(std::size_t(problem)).summary = summary; }
+
   std::vector<double> responsibilities(const MixtureSweep& op, std::int64_t problem) override {
     const Problem& p = instances_.at(std::size_t(problem)).problem;
     std::vector<double> r(std::size_t(p.rows[std::size_t(op.shape.source)].count) * std::size_t(op.shape.components));
@@ -74,6 +83,13 @@ class CpuSession : public Session {
   }
 
  private:
+  /// One problem uses all threads inside its operations; several are dealt out whole.
+  template <class F>
+  void over_problems(F work) {
+    if (instances_.size() == 1) return work(instances_[0]);
+    pool_.run(std::int64_t(instances_.size()), [&](std::int64_t b, int) { work(instances_[std::size_t(b)]); });
+  }
+
   std::int64_t size(Buffer b, const Problem& p) const {
     const BufferSpec& spec = program_.buffers[std::size_t(b)];
     return spec.size * (spec.plate < 0 ? 1 : p.extents[std::size_t(spec.plate)]);
@@ -142,7 +158,6 @@ class CpuSession : public Session {
       p.extents.push_back(offsets.empty() ? 0 : offsets[std::size_t(number) + 1] - offsets[std::size_t(number)]);
     for (const SourceSpec& s : program_.sources) p.rows.push_back(rows_of(s, number));
     p.buffers.assign(program_.buffers.size(), nullptr);
-    instance.summary.precision = precision_;
   }
 
   /// Memory for one problem, when its turn comes.
@@ -213,7 +228,8 @@ class CpuSession : public Session {
       const auto* b = std::get_if<Bound>(&op);
       if (!b) continue;
       const double* record = instance.problem[b->record];
-      const std::string where = instance.started ? "sweep " + std::to_string(instance.summary.n_iter + 1) : std::string("the start");
+      const bool starting = instance.summary.elbo_trace.empty();
+      const std::string where = starting ? "the start" : "sweep " + std::to_string(instance.summary.n_iter + 1);
       if (!std::isfinite(record[0])) throw NumericalError("the bound is not finite after " + b->after + " in " + where);
       const double unit = precision_ == Scalar::float32 ? std::numeric_limits<float>::epsilon() / 2 : std::numeric_limits<double>::epsilon() / 2;
       if (record[0] < before - 64 * unit * record[1])
@@ -225,53 +241,58 @@ class CpuSession : public Session {
     return before;
   }
 
+  /// A numerical failure of a problem in a batch is its status.
+  template <class F>
+  void guarded(Instance& instance, F work) const {
+    try {
+      work();
+    } catch (const NumericalError& e) {
+      if (!program_.batched) throw;
+      instance.summary.termination = Termination::numerical_error;
+      instance.summary.message = e.what();
+    }
+  }
+
+  static bool is_over(const Summary& s) {
+    return s.termination == Termination::converged || s.termination == Termination::no_data || s.termination == Termination::numerical_error;
+  }
+
   void run_problem(Instance& instance, const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) {
     Summary& s = instance.summary;
-    try {
-      if (!instance.started) start(instance);
-      if (s.termination == Termination::no_data || s.termination == Termination::numerical_error) return;
+    start(instance);
+    if (is_over(s)) return;
+    guarded(instance, [&] {
       s.termination = Termination::max_iter;
-      for (int i = 0; i < rule.max_iter; ++i) {
-        if (stopped_) {
-          s.termination = Termination::stopped;
-          break;
-        }
+      while (s.n_iter < rule.max_iter) {
+        if (stopped_) return void(s.termination = Termination::stopped);
         const auto begin = std::chrono::steady_clock::now();
         const double gain = sweep(instance);
         const double elapsed = seconds_since(begin);
         s.seconds += elapsed;
-        if (on_sweep && !report(on_sweep, instance, gain, elapsed)) {
-          s.termination = Termination::stopped;
-          break;
-        }
-        if (rule.tol > 0 && gain < rule.tol * instance.weight) {
-          s.termination = Termination::converged;
-          break;
-        }
+        if (on_sweep && !report(on_sweep, instance, gain, elapsed)) return void(s.termination = Termination::stopped);
+        if (rule.tol > 0 && gain < rule.tol * instance.weight) return void(s.termination = Termination::converged);
       }
-    } catch (const NumericalError& e) {
-      if (!program_.batched) throw;
-      s.termination = Termination::numerical_error;
-      s.message = e.what();
-    }
+    });
   }
 
   void start(Instance& instance) {
+    if (instance.started) return;
+    instance.started = true;
     Summary& s = instance.summary;
     s.device = "cpu";
     s.precision = precision_;
     s.fused = fused_;
-    if (program_.batched && program_.rows.plate >= 0 && instance.problem.size(program_.rows) == 0) {
-      s.termination = Termination::no_data;
-      s.message = "no rows";
+    guarded(instance, [&] {
       allocate(instance);
-      return;
-    }
-    allocate(instance);
-    s.rows = instance.weight;
-    s.elbo = execute(program_.init, instance, -std::numeric_limits<double>::infinity());
-    s.elbo_trace = {s.elbo};
-    instance.started = true;
+      s.rows = instance.weight;
+      if (program_.batched && program_.rows.plate >= 0 && instance.problem.size(program_.rows) == 0) {
+        s.termination = Termination::no_data;
+        s.message = "no rows";
+        return;
+      }
+      s.elbo = execute(program_.init, instance, -std::numeric_limits<double>::infinity());
+      s.elbo_trace = {s.elbo};
+    });
   }
 
   double sweep(Instance& instance) {
