@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The parameters of a sweep as its arithmetic sees them: whitened in float64, then rounded.
+/// The parameters of a sweep as its arithmetic sees them: a family's root, centre and offset, found in float64, then
+/// rounded. The rounded ones are the parameters of the sweep, and what is done in float64 afterwards uses them.
 #pragma once
 
+#include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
 #include "kernels/cpu/thread_pool.hpp"
 #include "kernels/ops.hpp"
@@ -10,7 +12,6 @@
 #include <cavi/error.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -18,71 +19,109 @@
 
 namespace cavi::kernels::cpu {
 
-/// logit_nk = offset_k - |root_k (x_n - mean_k)|^2 / 2, every number representable in T.
-template <class F, class T>
-struct Frame {
-  int components, features;
-  double *root, *mean, *offset;  ///< rounded to T; root is shared when F::shared_root
-  double* precision;             ///< root'root of the rounded root
-  T *root_t, *mean_t, *offset_t;
+/// Calls f(k) for every component, several to a task where one is little work.
+template <class Function>
+void for_components(ThreadPool& pool, int components, std::int64_t work_each, Function f) {
+  const std::int64_t several = 1 + 100'000 / (1 + work_each);
+  pool.run((components + several - 1) / several, [&](std::int64_t task, int worker) {
+    for (std::int64_t k = task * several; k < std::min<std::int64_t>(components, (task + 1) * several); ++k)
+      f(int(k), worker);
+  });
+}
 
-  Frame(Arena& arena, int k, int d) : components(k), features(d) {
-    const std::int64_t roots = F::root_size(d) * (F::shared_root ? 1 : k);
-    root = arena.take<double>(roots);
-    mean = arena.take<double>(std::int64_t(k) * d);
-    offset = arena.take<double>(k);
-    precision = arena.take<double>(roots);
-    root_t = arena.take<T>(roots);
-    mean_t = arena.take<T>(std::int64_t(k) * d);
-    offset_t = arena.take<T>(k);
+template <class F, class T>
+class Frame {
+ public:
+  double *root, *centre, *offset;  ///< representable in T; in bits
+
+  Frame(Arena& arena, int components, int features) : components_(components), features_(features) {
+    root = arena.take<double>(roots());
+    centre = arena.take<double>(std::int64_t(components) * features);
+    offset = arena.take<double>(components);
+    root_t_ = arena.take<T>(roots());
+    centre_t_ = arena.take<T>(std::int64_t(components) * features);
+    offset_t_ = arena.take<T>(components);
   }
 
-  double* root_of(int k) const { return F::shared_root ? root : root + k * F::root_size(features); }
-  double* precision_of(int k) const { return F::shared_root ? precision : precision + k * F::root_size(features); }
-  const T* root_t_of(int k) const { return F::shared_root ? root_t : root_t + k * F::root_size(features); }
+  int components() const { return components_; }
+  int features() const { return features_; }
+  double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features_); }
+  double* centre_of(int k) const { return centre + std::int64_t(k) * features_; }
+  TileParameters<T> parameters() const { return {F::kind, components_, features_, root_t_, centre_t_, offset_t_}; }
 
-  void set(const MixtureSweep& op, const Problem& problem, ThreadPool& pool);
+  /// Throws NumericalError naming the component whose quadratic is not negative definite.
+  void set(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
+    const double *quadratic = problem[op.quadratic], *linear = problem[op.linear], *constant = problem[op.constant];
+    const std::int64_t size = F::root_size(features_);
+    if (F::shared) set_root(quadratic, 0);
+    for_components(pool, components_, size * features_, [&](int k, int) {
+      if (!F::shared) set_root(quadratic + k * size, k);
+      offset[k] =
+          F::locate(root_of(k), linear + std::int64_t(k) * features_, constant[k], kBits, features_, centre_of(k));
+      if (std::isnan(offset[k]) || offset[k] == std::numeric_limits<double>::infinity())
+        throw NumericalError("mixture sweep: the logit of component " + std::to_string(k) + " is not a finite number");
+      round(offset + k, offset_t_ + k, 1);
+      round(centre_of(k), centre_t_ + std::int64_t(k) * features_, features_);
+      if (!F::shared) round_root(k);
+    });
+    if (F::shared) round_root(0);
+    if (std::all_of(offset, offset + components_, [](double o) { return std::isinf(o); }))
+      throw NumericalError("mixture sweep: every component is switched off");
+  }
+
+  /// Moments about the origin of the rows, in their own units.
+  void set_plain() {
+    std::fill_n(root, roots(), 1.0);  // only diag looks at it
+    std::fill_n(root_t_, roots(), T(1));
+    std::fill_n(centre, std::int64_t(components_) * features_, 0.0);
+    std::fill_n(centre_t_, std::int64_t(components_) * features_, T(0));
+  }
 
  private:
+  static constexpr double kBits = 1.4426950408889634074;  // per nat
+
+  std::int64_t roots() const { return F::root_size(features_) * (F::shared ? 1 : components_); }
+
   static void round(double* values, T* rounded, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = rounded[i] = T(values[i]);
   }
+
   void set_root(const double* quadratic, int k) {
-    if (!F::factor(quadratic, features, root_of(k)))
-      throw NumericalError("mixture sweep: the precision of component " + std::to_string(k) +
-                           " is not positive definite; check the data for constant or linearly dependent columns, or "
-                           "use a stronger covariance prior");
+    if (F::factor(quadratic, kBits, features_, root_of(k))) return;
+    throw NumericalError(
+        "mixture sweep: the precision of component " + std::to_string(k) +
+        " is not positive definite; look for constant or linearly dependent columns, or use a stronger "
+        "covariance prior");
   }
-  // The mean and the offset come from the exact root, then everything is rounded.
-  void set_component(const double* linear, double constant, int k) {
-    const int d = features;
-    double* m = mean + std::int64_t(k) * d;
-    offset[k] = F::locate(root_of(k), linear, constant, d, m);
-    if (std::isnan(offset[k]) || offset[k] == std::numeric_limits<double>::infinity())
-      throw NumericalError("mixture sweep: the logit of component " + std::to_string(k) + " is not a finite number");
-    round(m, mean_t + std::int64_t(k) * d, d);
-    round(offset + k, offset_t + k, 1);
-  }
+
+  // Tiles read triangular roots transposed.
   void round_root(int k) {
-    const std::int64_t size = F::root_size(features);
-    round(root_of(k), root_t + (F::shared_root ? 0 : k * size), size);
-    F::precision(root_of(k), features, precision_of(k));
+    const int d = features_;
+    T* out = root_t_ + (F::shared ? 0 : k * F::root_size(d));
+    round(root_of(k), out, F::root_size(d));
+    if constexpr (F::kind == Component::full || F::kind == Component::tied)
+      for (int i = 0; i < d; ++i)
+        for (int j = i; j < d; ++j) out[j * d + i] = T(root_of(k)[i * d + j]);
   }
+
+  int components_, features_;
+  T *root_t_, *centre_t_, *offset_t_;
 };
 
-/// Throws NumericalError naming the component when its quadratic is not negative definite.
-template <class F, class T>
-void Frame<F, T>::set(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
-  const double *quadratic = problem[op.quadratic], *linear = problem[op.linear], *constant = problem[op.constant];
-  if (F::shared_root) set_root(quadratic, 0);
-  pool.run(components, [&](std::int64_t k, int) {
-    if (!F::shared_root) set_root(quadratic + k * F::root_size(features), int(k));
-    set_component(linear + k * features, constant[k], int(k));
-    if (!F::shared_root) round_root(int(k));
-  });
-  if (F::shared_root) round_root(0);
-  if (std::all_of(offset, offset + components, [](double o) { return o == -std::numeric_limits<double>::infinity(); }))
-    throw NumericalError("mixture sweep: every component is switched off");
-}
+/// Sums of one slab, one array after the other.
+struct SlabSums {
+  TileSums tile;
+  double* scalar;  ///< sum of lse, or entropy
+
+  static std::int64_t second_size(Component family, int k, int d) {
+    return family == Component::full ? k * cells_size(d) : family == Component::tied ? 0 : quadratic_size(family, k, d);
+  }
+  /// A multiple of the cache line.
+  static std::int64_t size(Component family, int k, int d) {
+    return (k + std::int64_t(k) * d + second_size(family, k, d) + 1 + 7) / 8 * 8;
+  }
+  SlabSums(double* at, Component family, int k, int d)
+      : tile{at, at + k, at + k + std::int64_t(k) * d}, scalar(tile.second + second_size(family, k, d)) {}
+};
 
 }  // namespace cavi::kernels::cpu

@@ -2,6 +2,7 @@
 #include "kernels/cpu/mixture_start.hpp"
 
 #include "kernels/cpu/mixture.hpp"
+#include "kernels/cpu/mixture_frame.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
 #include "kernels/math/components/families.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 namespace cavi::kernels::cpu {
 namespace {
@@ -28,6 +30,18 @@ void from_labels(const std::int32_t* labels, std::int64_t row, std::int64_t coun
              "has label " + std::to_string(labels[i]) + ", which is not in [0, " + std::to_string(components) + ")");
     for (int k = 0; k < components; ++k) r[k * stride + i] = k == labels[i];
   }
+}
+
+void load_dense(const MatrixSource& source, std::int64_t row, std::int64_t count, double* raw, double* r,
+                std::int64_t stride) {
+  source.read(row, count, raw);
+  const int components = source.cols();
+  const bool narrow = source.scalar() == Scalar::float32;
+  for (std::int64_t i = 0; i < count; ++i)
+    for (int k = 0; k < components; ++k) {
+      const std::int64_t at = i * components + k;
+      r[k * stride + i] = narrow ? double(reinterpret_cast<const float*>(raw)[at]) : raw[at];
+    }
 }
 
 // r holds the numbers as they were given.
@@ -69,7 +83,7 @@ void given_responsibilities(const Responsibilities& given, std::int64_t first_ro
       throw ShapeError("first responsibilities: " + std::to_string(given.dense.rows()) + " x " +
                        std::to_string(given.dense.cols()) + " numbers for more rows or for " +
                        std::to_string(components) + " components");
-    load_features({given.dense.source().get(), 0, given.dense.rows(), nullptr}, row, count, raw, r, stride);
+    load_dense(*given.dense.source(), row, count, raw, r, stride);
     const double tolerance = given.dense.scalar() == Scalar::float64 ? 1e-6 : 1e-5;
     normalise_dense(tolerance, row, count, components, r, stride);
   } else {
@@ -79,28 +93,34 @@ void given_responsibilities(const Responsibilities& given, std::int64_t first_ro
 
 namespace {
 
-struct Block {
-  double *raw, *x, *z, *rz, *r;
-  Block(Arena& arena, int k, int d) {
-    raw = arena.take<double>(std::int64_t(std::max(k, d)) * kBlock);
-    x = arena.take<double>(std::int64_t(d) * kBlock);
-    z = arena.take<double>(std::int64_t(d) * kBlock);
-    rz = arena.take<double>(std::int64_t(d) * kBlock);
-    r = arena.take<double>(std::int64_t(k) * kBlock);
-  }
-};
-
-double negative_entropy(const double* r, int components) {
+double negative_entropy(const double* r, std::int64_t stride, int components) {
   double sum = 0;
   for (int k = 0; k < components; ++k)
-    if (const double p = r[k * kBlock]; p > 0) sum += p * std::log(p);
+    if (const double p = r[k * stride]; p > 0) sum += p * std::log(p);
   return sum;
 }
 
-// Rows are seen as the sweeps will see them, rounded to their precision: the tied moment, which is computed here alone,
-// has to agree with what the sweeps accumulate.
-void round_to(Scalar precision, double* x, std::int64_t n) {
-  if (precision == Scalar::float32) std::transform(x, x + n, x, [](double v) { return double(float(v)); });
+// Rows and weights are seen as the sweeps will see them, rounded to their precision: the tied moment, which is computed
+// here alone, has to agree with what the sweeps sum.
+void round_block(Scalar precision, const TileBlock<double>& b, int features) {
+  if (precision == Scalar::float64) return;
+  const auto round = [&](double* values) {
+    std::transform(values, values + b.points, values, [](double v) { return double(float(v)); });
+  };
+  for (int f = 0; f < features; ++f) round(b.x + f * b.stride);
+  round(b.weight);
+}
+
+// Turns responsibilities into what the tiles of a family take; returns the weighted entropy.
+double weigh(bool root, const TileBlock<double>& b, std::int64_t count, int components) {
+  double entropy = 0;
+  for (std::int64_t i = 0; i < count; ++i) entropy -= b.weight[i] * negative_entropy(b.r + i, b.stride, components);
+  for (int k = 0; k < components; ++k) {
+    double* r = b.r + k * b.stride;
+    std::fill(r + count, r + b.points, 0.0);
+    for (std::int64_t i = 0; i < count; ++i) r[i] = root ? std::sqrt(b.weight[i] * r[i]) : b.weight[i] * r[i];
+  }
+  return entropy;
 }
 
 template <class F>
@@ -108,59 +128,56 @@ void start(const MixtureStart& op, const Responsibilities& given, const Problem&
   const MixtureShape& shape = op.shape;
   const Rows& rows = problem.rows[shape.source];
   const int k = shape.components, d = shape.features;
-  const std::int64_t second = quadratic_size(F::kind, k, d);
-  const std::int64_t size = k + std::int64_t(k) * d + second + 1, stride = (size + 7) / 8 * 8;
-  const Slabs slabs = cut_slabs(rows.count, kBlock, stride * sizeof(double));
+  const int points = RowBlock<double>::points(k, d);
+  // The tied moment is that of one component that has all the rows.
+  const std::int64_t own = SlabSums::size(F::kind, k, d);
+  const std::int64_t size = own + (F::shared ? SlabSums::size(Component::full, 1, d) : 0);
+  const Slabs slabs = cut_slabs(rows.count, points, size * sizeof(double));
 
+  const auto lay_out = [&](Arena& arena) {
+    return std::tuple(Frame<F, double>(arena, k, d), Frame<components::Full, double>(arena, 1, d),
+                      arena.take<double>(size * slabs.count));
+  };
   Arena measure;
-  Frame<F, double>(measure, k, d);
-  measure.take<double>(stride * slabs.count);
+  lay_out(measure);
   Arena arena(pool.scratch(pool.worker(), measure.used(), 0));
-  Frame<F, double> frame(arena, k, d);
-  double* parts = arena.take<double>(stride * slabs.count);
-  std::fill_n(frame.mean_t, std::int64_t(k) * d, 0.0);
-  const double* weight = shape.weight == kNoBuffer ? nullptr : problem[shape.weight];
+  auto [frame, whole, parts] = lay_out(arena);
+  frame.set_plain();
+  whole.set_plain();
 
-  pool.run(slabs.count, [&](std::int64_t s, int worker) {
-    Arena sizes;
-    Block(sizes, k, d);
-    Arena memory(pool.scratch(worker, sizes.used(), 1));
-    const Block b(memory, k, d);
-    double* sums = parts + s * stride;
-    std::fill_n(sums, size, 0.0);
-    for (std::int64_t first = slabs.begin(s); first < slabs.end(s); first += kBlock) {
-      const std::int64_t count = std::min<std::int64_t>(kBlock, slabs.end(s) - first);
-      std::fill_n(b.x, std::int64_t(d) * kBlock, 0.0);
-      std::fill_n(b.r, std::int64_t(k) * kBlock, 0.0);
-      load_features(rows, first, count, b.raw, b.x, kBlock);
-      round_to(shape.precision, b.x, std::int64_t(d) * kBlock);
-      given_responsibilities(given, problem.first_row, first, count, k, b.raw, b.r, kBlock);
-      for (std::int64_t i = 0; i < count; ++i) {
-        const double w = weight ? weight[first + i] : 1;
-        sums[size - 1] -= w * negative_entropy(b.r + i, k);
-        for (int j = 0; j < k; ++j) b.r[j * kBlock + i] *= w;
-      }
-      double* out = sums + k + std::int64_t(k) * d;
-      accumulate(frame, b.x, b.r, b.z, b.rz, sums, sums + k, out);
-      if constexpr (F::shared_root) {
-        for (int j = 0; j < d; ++j)
-          for (int i = 0; i < kBlock; ++i)
-            b.rz[j * kBlock + i] = i < count ? (weight ? weight[first + i] : 1) * b.x[j * kBlock + i] : 0;
-        second_moment(components::Full{}, b.rz, b.x, d, out);
+  const double* weight = shape.weight == kNoBuffer ? nullptr : problem[shape.weight];
+  pool.run(slabs.count, [&, frame = &frame, whole = &whole, parts = parts](std::int64_t s, int worker) {
+    std::fill_n(parts + s * size, size, 0.0);
+    const SlabSums sums(parts + s * size, F::kind, k, d), all(parts + s * size + own, Component::full, 1, d);
+    RowBlock<double> block(pool, worker, rows, k);
+    std::vector<double> raw(points * std::int64_t(k));
+    for (std::int64_t first = slabs.begin(s); first < slabs.end(s); first += points) {
+      const std::int64_t count = std::min<std::int64_t>(points, slabs.end(s) - first);
+      const auto& b = block.load(first, count, weight);
+      round_block(shape.precision, b, d);
+      given_responsibilities(given, problem.first_row, first, count, k, raw.data(), b.r, b.stride);
+      *sums.scalar += weigh(F::kind == Component::full, b, count, k);
+      tiles<double>().accumulate(frame->parameters(), b, sums.tile);
+      if constexpr (F::shared) {
+        std::transform(b.weight, b.weight + b.points, b.r, [](double w) { return std::sqrt(w); });
+        tiles<double>().accumulate(whole->parameters(), b, all.tile);
       }
     }
   });
-  tree_sum(parts, slabs.count, size, stride, pool);
+  tree_sum(parts, slabs.count, size, size, pool);
 
-  std::copy_n(parts, k, problem[shape.count]);
-  std::copy_n(parts + k, std::int64_t(k) * d, problem[shape.first]);
-  double* moments = parts + k + std::int64_t(k) * d;
-  const components::Full mirror;
-  if constexpr (F::kind == Component::full || F::kind == Component::tied)
-    for (std::int64_t at = 0; at < second; at += std::int64_t(d) * d)
-      mirror.to_origin(0, frame.mean_t, frame.mean_t, d, moments + at);
-  std::copy_n(moments, second, problem[shape.second]);
-  *problem[shape.entropy] = parts[size - 1];
+  const SlabSums sums(parts, F::kind, k, d), all(parts + own, Component::full, 1, d);
+  std::copy_n(sums.tile.count, k, problem[shape.count]);
+  std::copy_n(sums.tile.first, std::int64_t(k) * d, problem[shape.first]);
+  *problem[shape.entropy] = *sums.scalar;
+  double* second = problem[shape.second];
+  if constexpr (F::kind == Component::full)
+    for (int j = 0; j < k; ++j)
+      unpack_symmetric(sums.tile.second + j * cells_size(d), d, second + j * F::second_size(d));
+  else if constexpr (F::shared)
+    unpack_symmetric(all.tile.second, d, second);
+  else
+    std::copy_n(sums.tile.second, k * F::second_size(d), second);
 }
 
 }  // namespace

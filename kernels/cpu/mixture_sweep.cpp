@@ -11,85 +11,27 @@
 namespace cavi::kernels::cpu {
 namespace {
 
-// Memory of one worker for one block of points.
-template <class T>
-struct Workspace {
-  double* raw;
-  T *x, *z, *rz, *r, *lse;
-  Workspace(Arena& arena, const Rows& rows, int components, int features) {
-    raw = arena.take<double>(raw_size(rows, kBlock));
-    x = arena.take<T>(std::int64_t(features) * kBlock);
-    z = arena.take<T>(std::int64_t(features) * kBlock);
-    rz = arena.take<T>(std::int64_t(features) * kBlock);
-    r = arena.take<T>(std::int64_t(components) * kBlock);
-    lse = arena.take<T>(kBlock);
-  }
-  static Workspace of_worker(ThreadPool& pool, int worker, const Rows& rows, int components, int features) {
-    Arena size;
-    Workspace(size, rows, components, features);
-    Arena arena(pool.scratch(worker, size.used(), 1));
-    return Workspace(arena, rows, components, features);
-  }
-  // Reads a block; points beyond `count` repeat nothing and are zero.
-  void load(const Rows& rows, std::int64_t first, std::int64_t count) {
-    load_features(rows, first, count, raw, x, kBlock);
-    for (int d = 0; d < rows.source->cols(); ++d) std::fill(x + d * kBlock + count, x + (d + 1) * kBlock, T(0));
-  }
-};
+constexpr double kNats = 0.69314718055994530942;  // per bit
 
-// Sums of one slab: about the means, then about the origin.
-template <class F>
-struct Sums {
-  double *count, *first, *second, *lse;
-  Sums(double* at, int k, int d) : count(at), first(at + k), second(first + std::int64_t(k) * d) {
-    lse = second + k * F::second_size(d);
-  }
-  static std::int64_t size(int k, int d) { return k + std::int64_t(k) * d + k * F::second_size(d) + 1; }
-};
-
+// Moves the moments of a component to the origin; returns what its rows add to <statistics, parameters>, in nats.
 template <class F, class T>
-void sweep_slab(const Frame<F, T>& frame, const Rows& rows, const double* weight, std::int64_t begin, std::int64_t end,
-                Workspace<T> work, Sums<F> sums) {
-  for (std::int64_t first = begin; first < end; first += kBlock) {
-    const std::int64_t count = std::min<std::int64_t>(kBlock, end - first);
-    work.load(rows, first, count);
-    score(frame, work.x, work.z, work.rz, work.r);
-    assign(frame.components, work.r, work.lse);
-    T w[kBlock] = {};
-    for (int i = 0; i < count; ++i) {
-      w[i] = weight ? T(weight[first + i]) : T(1);
-      *sums.lse += (weight ? weight[first + i] : 1.0) * double(work.lse[i]);
-    }
-    for (int k = 0; k < frame.components; ++k)
-      for (int i = 0; i < kBlock; ++i) work.r[k * kBlock + i] *= w[i];
-    accumulate(frame, work.x, work.r, work.z, work.rz, sums.count, sums.first, sums.second);
-  }
-}
+double finish(const Frame<F, T>& frame, const SlabSums& sums, int k, const MixtureShape& shape, const Problem& problem,
+              double* work) {
+  const int d = frame.features();
+  const double count = sums.tile.count[k];
+  double* first = problem[shape.first] + std::int64_t(k) * d;
+  double* second = F::shared ? nullptr : problem[shape.second] + k * F::second_size(d);
+  std::copy_n(sums.tile.first + std::int64_t(k) * d, d, first);
+  if constexpr (F::kind == Component::full)
+    unpack_cells(sums.tile.second + k * cells_size(d), d, second);
+  else if constexpr (!F::shared)
+    std::copy_n(sums.tile.second + k * F::second_size(d), F::second_size(d), second);
 
-// Moves the moments to the origin, and takes <statistics, parameters> from the sum of lse on the way.
-template <class F, class T>
-void finish(const Frame<F, T>& frame, const MixtureShape& shape, const Problem& problem, Sums<F> sums) {
-  const int d = frame.features;
-  double entropy = *sums.lse;
-  if constexpr (F::shared_root) entropy += F::product(frame.precision, problem[shape.second], d) / 2;
-  for (int k = 0; k < frame.components; ++k) {
-    const double n = sums.count[k];
-    double* first = sums.first + std::int64_t(k) * d;
-    double* second = sums.second + k * F::second_size(d);
-    const double* mean = frame.mean + std::int64_t(k) * d;
-    if (n > 0) entropy -= frame.offset[k] * n;  // a component that is switched off has offset -infinity
-    if constexpr (F::shared_root) {
-      entropy -= F::moved(frame.root, n, first, mean, d) / 2;
-    } else {
-      entropy += F::product(frame.precision_of(k), second, d) / 2;
-      F::to_origin(n, first, mean, d, second);
-    }
-    for (int i = 0; i < d; ++i) problem[shape.first][std::int64_t(k) * d + i] = first[i] + n * mean[i];
-    problem[shape.count][k] = n;
-  }
-  if constexpr (!F::shared_root)
-    std::copy_n(sums.second, quadratic_size(F::kind, frame.components, d), problem[shape.second]);
-  *problem[shape.entropy] = entropy;
+  double product = -F::shortfall(frame.root_of(k), frame.centre_of(k), count, first, second, d, work);
+  if (count > 0) product += frame.offset[k] * count;  // the offset is -infinity when the component is switched off
+  F::to_origin(frame.root_of(k), frame.centre_of(k), count, first, second, d);
+  problem[shape.count][k] = count;
+  return kNats * product;
 }
 
 template <class F, class T>
@@ -97,25 +39,41 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   const MixtureShape& shape = op.shape;
   const Rows& rows = problem.rows[shape.source];
   const int k = shape.components, d = shape.features;
-  const std::int64_t size = Sums<F>::size(k, d), stride = (size + 7) / 8 * 8;
-  const Slabs slabs = cut_slabs(rows.count, kBlock, stride * sizeof(double));
+  const int points = RowBlock<T>::points(k, d);
+  const std::int64_t size = SlabSums::size(F::kind, k, d);
+  const Slabs slabs = cut_slabs(rows.count, points, size * sizeof(double));
 
+  const auto lay_out = [&](Arena& arena) {
+    return std::tuple(Frame<F, T>(arena, k, d), arena.take<double>(size * slabs.count), arena.take<double>(k));
+  };
   Arena measure;
-  Frame<F, T>(measure, k, d);
-  measure.take<double>(stride * slabs.count);
+  lay_out(measure);
   Arena arena(pool.scratch(pool.worker(), measure.used(), 0));
-  Frame<F, T> frame(arena, k, d);
-  double* parts = arena.take<double>(stride * slabs.count);
-
+  auto [frame, parts, products] = lay_out(arena);
   frame.set(op, problem, pool);
+
   const double* weight = shape.weight == kNoBuffer ? nullptr : problem[shape.weight];
-  pool.run(slabs.count, [&](std::int64_t s, int worker) {
-    std::fill_n(parts + s * stride, size, 0.0);
-    sweep_slab(frame, rows, weight, slabs.begin(s), slabs.end(s), Workspace<T>::of_worker(pool, worker, rows, k, d),
-               Sums<F>(parts + s * stride, k, d));
+  pool.run(slabs.count, [&, frame = &frame, parts = parts](std::int64_t s, int worker) {
+    std::fill_n(parts + s * size, size, 0.0);
+    const SlabSums sums(parts + s * size, F::kind, k, d);
+    RowBlock<T> block(pool, worker, rows, k);
+    for (std::int64_t first = slabs.begin(s); first < slabs.end(s); first += points) {
+      const auto& b = block.load(first, std::min<std::int64_t>(points, slabs.end(s) - first), weight);
+      *sums.scalar += tiles<T>().respond(frame->parameters(), b);
+      tiles<T>().accumulate(frame->parameters(), b, sums.tile);
+    }
   });
-  tree_sum(parts, slabs.count, size, stride, pool);
-  finish(frame, shape, problem, Sums<F>(parts, k, d));
+  tree_sum(parts, slabs.count, size, size, pool);
+
+  const SlabSums sums(parts, F::kind, k, d);
+  const auto work = [&](int worker) { return static_cast<double*>(pool.scratch(worker, sizeof(double) * d * d, 1)); };
+  for_components(pool, k, F::root_size(d) * d, [&, frame = &frame, products = products](int j, int worker) {
+    products[j] = finish(*frame, sums, j, shape, problem, work(worker));
+  });
+  double entropy = *sums.scalar;
+  if constexpr (F::shared) entropy += kNats * F::product(frame.root, problem[shape.second], d, work(pool.worker()));
+  for (int j = 0; j < k; ++j) entropy -= products[j];
+  *problem[shape.entropy] = entropy;
 }
 
 template <class F>
@@ -127,14 +85,17 @@ void responsibilities(const MixtureSweep& op, const Problem& problem, double* r,
   Arena arena(pool.scratch(pool.worker(), measure.used(), 0));
   Frame<F, double> frame(arena, k, d);
   frame.set(op, problem, pool);
-  pool.run((rows.count + kBlock - 1) / kBlock, [&](std::int64_t block, int worker) {
-    auto work = Workspace<double>::of_worker(pool, worker, rows, k, d);
-    const std::int64_t first = block * kBlock, count = std::min<std::int64_t>(kBlock, rows.count - first);
-    work.load(rows, first, count);
-    score(frame, work.x, work.z, work.rz, work.r);
-    assign(k, work.r, work.lse);
+  const int points = RowBlock<double>::points(k, d);
+  pool.run((rows.count + points - 1) / points, [&](std::int64_t n, int worker) {
+    RowBlock<double> block(pool, worker, rows, k);
+    const std::int64_t first = n * points, count = std::min<std::int64_t>(points, rows.count - first);
+    const auto& b = block.load(first, count, nullptr);
+    tiles<double>().respond(frame.parameters(), b);
     for (std::int64_t i = 0; i < count; ++i)
-      for (int j = 0; j < k; ++j) r[(first + i) * k + j] = work.r[j * kBlock + i];
+      for (int j = 0; j < k; ++j) {
+        const double value = b.r[j * b.stride + i];
+        r[(first + i) * k + j] = F::kind == Component::full ? value * value : value;
+      }
   });
 }
 

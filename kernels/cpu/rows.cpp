@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cpu/rows.hpp"
 
-#include "kernels/cpu/mixture.hpp"
-
-#include <cavi/error.hpp>
-
 #include <algorithm>
 
 namespace cavi::kernels::cpu {
@@ -14,15 +10,16 @@ std::int64_t Slabs::begin(std::int64_t slab) const {
   return std::min(rows, (grains * slab / count) * grain);
 }
 
-Slabs cut_slabs(std::int64_t rows, std::int64_t grain, std::size_t bytes, std::int64_t rows_per_slab) {
-  constexpr std::int64_t kMost = 64, kLeast = 8;  // kLeast: threads that a problem with large sums can keep busy
-  constexpr std::int64_t kBytes = 64 << 20;
+Slabs cut_slabs(std::int64_t rows, std::int64_t grain, std::size_t bytes) {
+  constexpr std::int64_t kRows = 4096, kMost = 64;
+  constexpr std::int64_t kBytes = 64 << 20, kLeast = 8;  // kLeast: threads that a problem with large sums keeps busy
   const std::int64_t affordable = std::max(kLeast, kBytes / std::max<std::int64_t>(1, std::int64_t(bytes)));
-  return {rows, grain, int(std::clamp<std::int64_t>(rows / rows_per_slab, 1, std::min(kMost, affordable)))};
+  return {rows, grain, int(std::clamp<std::int64_t>(rows / kRows, 1, std::min(kMost, affordable)))};
 }
 
 void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, ThreadPool& pool) {
   constexpr std::int64_t kChunk = 4096;
+  if (slabs == 1) return;
   pool.run((size + kChunk - 1) / kChunk, [&](std::int64_t chunk, int) {
     const std::int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
     for (int step = 1; step < slabs; step *= 2)
@@ -34,44 +31,65 @@ void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, 
   });
 }
 
-namespace {
-
-// Points are taken a few at a time so that a feature's values are written as whole cache lines.
-template <class T, class In>
-void transpose(const In* x, std::int64_t row_stride, std::int64_t count, int features, const double* origin, T* out,
-               std::int64_t stride) {
-  constexpr std::int64_t kPoints = 16;
-  for (std::int64_t i0 = 0; i0 < count; i0 += kPoints) {
-    const std::int64_t i1 = std::min(count, i0 + kPoints);
-    for (int d = 0; d < features; ++d) {
-      const double o = origin ? origin[d] : 0;
-      for (std::int64_t i = i0; i < i1; ++i) out[d * stride + i] = T(double(x[i * row_stride + d]) - o);
-    }
-  }
+template <class T>
+int RowBlock<T>::points(int components, int features) {
+  constexpr std::int64_t kCache = 512 << 10, kLeast = 192, kMost = 768;
+  const int tile = tiles<T>().tile;
+  const std::int64_t fit = kCache / (std::int64_t(sizeof(T)) * (components + 2 * std::int64_t(features)));
+  return int(std::clamp(fit, kLeast, kMost)) / tile * tile;
 }
-
-}  // namespace
 
 template <class T>
-void load_features(const Rows& rows, std::int64_t first, std::int64_t count, double* raw, T* out, std::int64_t stride) {
-  const MatrixSource& source = *rows.source;
-  const int features = source.cols();
-  std::int64_t row_stride = features;
-  const void* x = raw;
-  if (source.data()) {
-    row_stride = source.row_stride();
-    const std::int64_t offset = (rows.first + first) * row_stride;
-    x = static_cast<const char*>(source.data()) + offset * size_of(source.scalar());
-  } else {
-    source.read(rows.first + first, count, raw);
-  }
-  if (source.scalar() == Scalar::float32)
-    transpose(static_cast<const float*>(x), row_stride, count, features, rows.origin, out, stride);
-  else
-    transpose(static_cast<const double*>(x), row_stride, count, features, rows.origin, out, stride);
+RowBlock<T>::RowBlock(ThreadPool& pool, int worker, const Rows& rows, int components)
+    : rows_(&rows), capacity_(points(components, rows.source->cols())) {
+  Arena measure;
+  lay_out(measure, components);
+  Arena arena(pool.scratch(worker, measure.used(), 1));
+  lay_out(arena, components);
 }
 
-template void load_features(const Rows&, std::int64_t, std::int64_t, double*, float*, std::int64_t);
-template void load_features(const Rows&, std::int64_t, std::int64_t, double*, double*, std::int64_t);
+template <class T>
+void RowBlock<T>::lay_out(Arena& arena, int components) {
+  const int features = rows_->source->cols();
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  block_.stride = (capacity_ / kLine + 1) / 2 * 2 * kLine + kLine;  // odd in cache lines: rows fall into different sets
+  block_.points = capacity_;
+  raw_ = arena.take<double>(rows_->source->data() ? 0 : std::int64_t(capacity_) * features);
+  packed_ = arena.take<T>(std::int64_t(capacity_) * features);
+  block_.x = arena.take<T>(features * block_.stride);
+  block_.weight = arena.take<T>(block_.stride);
+  block_.r = arena.take<T>(components * block_.stride);
+  block_.scratch = arena.take<T>(tiles<T>().scratch(components, features, capacity_));
+}
+
+template <class T>
+const TileBlock<T>& RowBlock<T>::load(std::int64_t first, std::int64_t count, const double* weight) {
+  const MatrixSource& source = *rows_->source;
+  const int features = source.cols();
+  const int n = int(count), tile = tiles<T>().tile;
+  block_.points = (n + tile - 1) / tile * tile;
+
+  std::int64_t row_stride = features;
+  const void* from = raw_;
+  if (source.data()) {
+    row_stride = source.row_stride();
+    from = static_cast<const char*>(source.data()) + (rows_->first + first) * row_stride * size_of(source.scalar());
+  } else {
+    source.read(rows_->first + first, count, raw_);
+  }
+  if (source.scalar() == Scalar::float32)
+    tiles<T>().load_float32(static_cast<const float*>(from), row_stride, rows_->origin, n, features, packed_, block_.x,
+                            block_.stride);
+  else
+    tiles<T>().load_float64(static_cast<const double*>(from), row_stride, rows_->origin, n, features, packed_, block_.x,
+                            block_.stride);
+  for (int f = 0; f < features; ++f) std::fill_n(block_.x + f * block_.stride + n, block_.points - n, T(0));
+  for (int i = 0; i < n; ++i) block_.weight[i] = weight ? T(weight[first + i]) : T(1);
+  std::fill_n(block_.weight + n, block_.points - n, T(0));
+  return block_;
+}
+
+template class RowBlock<float>;
+template class RowBlock<double>;
 
 }  // namespace cavi::kernels::cpu

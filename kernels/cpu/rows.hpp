@@ -6,6 +6,7 @@
 /// the number of rows alone, so a result has the same bits on any number of threads and in any batch.
 #pragma once
 
+#include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/thread_pool.hpp"
 #include "kernels/ops.hpp"
 
@@ -39,20 +40,34 @@ struct Slabs {
   std::int64_t end(std::int64_t slab) const { return begin(slab + 1); }
 };
 
-/// About `rows_per_slab` rows each, at most 64 slabs, and fewer when `bytes` of sums per slab would take much memory.
-Slabs cut_slabs(std::int64_t rows, std::int64_t grain, std::size_t bytes, std::int64_t rows_per_slab = 4096);
+/// 4096 rows or more each, at most 64 slabs, and fewer when `bytes` of sums per slab would take much memory.
+Slabs cut_slabs(std::int64_t rows, std::int64_t grain, std::size_t bytes);
 
 /// parts[0 .. size) += parts of all other slabs, `stride` numbers apart, by a pairwise tree.
 void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, ThreadPool& pool);
 
-/// Numbers of scratch that load_features() needs: none when the source is in memory.
-inline std::int64_t raw_size(const Rows& rows, std::int64_t count) {
-  return rows.source->data() ? 0 : count * rows.source->cols();
-}
-
-/// out[d * stride + i] = T(double(row first + i) - origin), features apart by `stride`, for i in [0, count). `raw`
-/// holds raw_size() numbers of float64. Throws IoError when the source does.
+/// A worker's memory for one block of rows at a time, as the tiles want it.
 template <class T>
-void load_features(const Rows& rows, std::int64_t first, std::int64_t count, double* raw, T* out, std::int64_t stride);
+class RowBlock {
+ public:
+  /// Points of a block of rows that have K responsibilities each: what a second-level cache holds.
+  static int points(int components, int features);
+
+  /// Takes the worker's scratch (user 1).
+  RowBlock(ThreadPool& pool, int worker, const Rows& rows, int components);
+
+  /// Reads rows [first, first + count), count <= points(); `weight` is that of row 0, or nullptr for ones. The block
+  /// ends with the tile that holds the last row. Throws IoError when the source does.
+  const TileBlock<T>& load(std::int64_t first, std::int64_t count, const double* weight);
+
+ private:
+  void lay_out(Arena& arena, int components);
+
+  const Rows* rows_;
+  int capacity_;
+  double* raw_;
+  T* packed_;
+  TileBlock<T> block_;
+};
 
 }  // namespace cavi::kernels::cpu

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Components with a precision per feature: logit = offset - sum_d (root_d (x_d - m_d))^2 / 2.
+/// Components with a precision per feature: logit = offset - sum_d (s_d x_d + c_d)^2. A row is moved and scaled by one
+/// fused multiply-add, which rounds once, so that c need not be small.
 #pragma once
 
 #include "kernels/ops.hpp"
@@ -12,40 +13,39 @@ namespace cavi::kernels::components {
 
 struct Diag {
   static constexpr Component kind = Component::diag;
-  static constexpr bool shared_root = false;
+  static constexpr bool shared = false;
   static constexpr std::int64_t root_size(int d) { return d; }
   static constexpr std::int64_t second_size(int d) { return d; }
 
-  static bool factor(const double* quadratic, int d, double* root) {
+  static bool factor(const double* quadratic, double scale, int d, double* root) {
     for (int i = 0; i < d; ++i) {
-      root[i] = std::sqrt(-2 * quadratic[i]);
+      root[i] = std::sqrt(-scale * quadratic[i]);
       if (!(root[i] > 0) || !std::isfinite(root[i])) return false;
     }
     return true;
   }
 
-  static double locate(const double* root, const double* linear, double constant, int d, double* mean) {
+  /// centre = c = -s m.
+  static double locate(const double* root, const double* linear, double constant, double scale, int d, double* centre) {
     double square = 0;
     for (int i = 0; i < d; ++i) {
-      const double u = linear[i] / root[i];
-      mean[i] = u / root[i];
-      square += u * u;
+      centre[i] = -scale * linear[i] / 2 / root[i];
+      square += centre[i] * centre[i];
     }
-    return constant + square / 2;
+    return scale * constant + square;
   }
 
-  static void precision(const double* root, int d, double* precision) {
-    for (int i = 0; i < d; ++i) precision[i] = root[i] * root[i];
-  }
-
-  static double product(const double* precision, const double* second, int d) {
+  static double shortfall(const double*, const double*, double, const double*, const double* second, int d, double*) {
     double sum = 0;
-    for (int i = 0; i < d; ++i) sum += precision[i] * second[i];
+    for (int i = 0; i < d; ++i) sum += second[i];
     return sum;
   }
 
-  static void to_origin(double count, const double* first, const double* mean, int d, double* second) {
-    for (int i = 0; i < d; ++i) second[i] += mean[i] * (2 * first[i] + count * mean[i]);
+  static void to_origin(const double* root, const double* centre, double count, double* first, double* second, int d) {
+    for (int i = 0; i < d; ++i) {
+      second[i] = (second[i] + centre[i] * (count * centre[i] - 2 * first[i])) / (root[i] * root[i]);
+      first[i] = (first[i] - count * centre[i]) / root[i];
+    }
   }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Components with one precision for all features: logit = offset - root^2 |x - m|^2 / 2.
+/// Components with one precision for all features: logit = offset - root |x - m|^2. The root is the precision itself.
 #pragma once
 
 #include "kernels/ops.hpp"
@@ -12,31 +12,35 @@ namespace cavi::kernels::components {
 
 struct Spherical {
   static constexpr Component kind = Component::spherical;
-  static constexpr bool shared_root = false;
+  static constexpr bool shared = false;
   static constexpr std::int64_t root_size(int) { return 1; }
   static constexpr std::int64_t second_size(int) { return 1; }
 
-  static bool factor(const double* quadratic, int, double* root) {
-    *root = std::sqrt(-2 * *quadratic);
+  static bool factor(const double* quadratic, double scale, int, double* root) {
+    *root = -scale * *quadratic;
     return *root > 0 && std::isfinite(*root);
   }
 
-  static double locate(const double* root, const double* linear, double constant, int d, double* mean) {
+  /// centre = m.
+  static double locate(const double* root, const double* linear, double constant, double scale, int d, double* centre) {
     double square = 0;
     for (int i = 0; i < d; ++i) {
-      const double u = linear[i] / *root;
-      mean[i] = u / *root;
-      square += u * u;
+      centre[i] = scale * linear[i] / 2 / *root;
+      square += centre[i] * centre[i];
     }
-    return constant + square / 2;
+    return scale * constant + *root * square;
   }
 
-  static void precision(const double* root, int, double* precision) { *precision = *root * *root; }
+  static double shortfall(const double* root, const double*, double, const double*, const double* second, int,
+                          double*) {
+    return *root * *second;
+  }
 
-  static double product(const double* precision, const double* second, int) { return *precision * *second; }
-
-  static void to_origin(double count, const double* first, const double* mean, int d, double* second) {
-    for (int i = 0; i < d; ++i) *second += mean[i] * (2 * first[i] + count * mean[i]);
+  static void to_origin(const double*, const double* centre, double count, double* first, double* second, int d) {
+    for (int i = 0; i < d; ++i) {
+      *second += centre[i] * (2 * first[i] + count * centre[i]);
+      first[i] += count * centre[i];
+    }
   }
 };
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Components that share one precision matrix. A sweep accumulates no second moment: sum_n w_n x_n x_n' does not depend
-/// on responsibilities.
+/// Components that share one precision matrix: logit = offset - |R x - c|^2, rows whitened once for all components.
+///
+/// No second moment is summed: sum_n w_n x_n x_n' does not depend on responsibilities. What the logits lack comes from
+/// it by moving it to the components' means with the very counts and first moments that the sweep found. Their rounding
+/// errors, large when means are far from the origin, then cancel in the bound.
 #pragma once
 
 #include "kernels/math/components/full.hpp"
@@ -10,22 +13,24 @@ namespace cavi::kernels::components {
 
 struct Tied : Full {
   static constexpr Component kind = Component::tied;
-  static constexpr bool shared_root = true;
-  static constexpr std::int64_t second_size(int) { return 0; }
+  static constexpr bool shared = true;
 
-  /// What component k takes from <precision, second> when the moments of its rows are moved from the origin to its
-  /// mean: <precision, mean first' + first mean' + count mean mean'> with `first` about the mean.
-  static double moved(const double* root, double count, const double* first, const double* mean, int d) {
+  /// centre = c = R m.
+  static double locate(const double* root, const double* linear, double constant, double scale, int d, double* centre) {
+    return scale * constant + solve(root, linear, scale, d, centre);
+  }
+
+  /// What is left after product(root, second) of the moment about the origin; moments in the frame: z = R x - c.
+  static double shortfall(const double*, const double* centre, double count, const double* first, const double*, int d,
+                          double*) {
     double sum = 0;
-    for (int i = 0; i < d; ++i) {
-      double m = 0, f = 0;
-      for (int j = i; j < d; ++j) {
-        m += root[std::int64_t(i) * d + j] * mean[j];
-        f += root[std::int64_t(i) * d + j] * first[j];
-      }
-      sum += m * (2 * f + count * m);
-    }
+    for (int i = 0; i < d; ++i) sum -= centre[i] * (2 * first[i] + count * centre[i]);
     return sum;
+  }
+
+  static void to_origin(const double* root, const double* centre, double count, double* first, double*, int d) {
+    for (int i = 0; i < d; ++i) first[i] += count * centre[i];
+    unwhiten(root, d, first);
   }
 };
 

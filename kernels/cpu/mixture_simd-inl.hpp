@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vectors of one instruction set: sizes, 2^x, sums into float64.
+#if defined(CAVI_MIXTURE_SIMD_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef CAVI_MIXTURE_SIMD_INL
+#undef CAVI_MIXTURE_SIMD_INL
+#else
+#define CAVI_MIXTURE_SIMD_INL
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#if HWY_COMPILER_CLANG
+#define CAVI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CAVI_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace cavi::kernels::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Tag = hn::ScalableTag<T>;
+template <class T>
+using Vec = hn::Vec<Tag<T>>;
+
+// Vectors of fixed size, so that arrays of them live in registers.
+template <class T>
+constexpr int kLanes = HWY_TARGET == HWY_SCALAR ? 1 : HWY_MAX_BYTES / sizeof(T);
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32, else 16
+constexpr int kVectors = 3;                                                        // of points in a tile
+template <class T>
+constexpr int kTile = kVectors* kLanes<T>;
+
+template <class T>
+HWY_INLINE Vec<T> Load(const T* p) {
+  return hn::Load(Tag<T>(), p);
+}
+template <class T>
+HWY_INLINE Vec<T> Set(T value) {
+  return hn::Set(Tag<T>(), value);
+}
+
+// 2^x for x <= 0: exactly 1 at 0, exactly 0 below the smallest normal number and at -infinity. The fraction in
+// [-1/2, 1/2] goes through a minimax polynomial whose constant is fixed at one; the integer part, added to a large
+// number, lands in its low bits and is shifted to where the exponent is.
+HWY_INLINE Vec<float> Exp2(Vec<float> x) {
+  const Tag<float> d;
+  const hn::RebindToUnsigned<Tag<float>> bits;
+  x = hn::Max(x, Set(-127.0f));
+  const auto shifted = hn::Add(x, Set(0x1.8p23f + 127));
+  const auto r = hn::Sub(x, hn::Sub(shifted, Set(0x1.8p23f + 127)));
+  auto p = Set(1.5594678e-4f);
+  p = hn::MulAdd(p, r, Set(1.3406644e-3f));
+  p = hn::MulAdd(p, r, Set(9.6176930e-3f));
+  p = hn::MulAdd(p, r, Set(5.5503106e-2f));
+  p = hn::MulAdd(p, r, Set(2.4022653e-1f));
+  p = hn::MulAdd(p, r, Set(6.9314721e-1f));
+  p = hn::MulAdd(p, r, Set(1.0f));
+  return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(bits, shifted))));
+}
+
+HWY_INLINE Vec<double> Exp2(Vec<double> x) {
+  const Tag<double> d;
+  const hn::RebindToUnsigned<Tag<double>> bits;
+  x = hn::Max(x, Set(-1023.0));
+  const auto shifted = hn::Add(x, Set(0x1.8p52 + 1023));
+  const auto r = hn::Sub(x, hn::Sub(shifted, Set(0x1.8p52 + 1023)));
+  auto p = Set(4.078071929588336665e-10);
+  p = hn::MulAdd(p, r, Set(7.0725704128144235096e-9));
+  p = hn::MulAdd(p, r, Set(1.0180647659234138888e-7));
+  p = hn::MulAdd(p, r, Set(1.3215442675329822143e-6));
+  p = hn::MulAdd(p, r, Set(1.5252727385193868197e-5));
+  p = hn::MulAdd(p, r, Set(1.540353044157213033e-4));
+  p = hn::MulAdd(p, r, Set(1.3333558153439964747e-3));
+  p = hn::MulAdd(p, r, Set(9.6181291076070023796e-3));
+  p = hn::MulAdd(p, r, Set(5.5504108664790394552e-2));
+  p = hn::MulAdd(p, r, Set(2.4022650695910098007e-1));
+  p = hn::MulAdd(p, r, Set(6.9314718055994569675e-1));
+  p = hn::MulAdd(p, r, Set(1.0));
+  return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<52>(hn::BitCast(bits, shifted))));
+}
+
+// The lanes as float64 in half as many lanes: the two halves added.
+HWY_INLINE Vec<double> Widen(Vec<double> v) { return v; }
+HWY_INLINE Vec<double> Widen(Vec<float> v) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PromoteTo(Tag<double>(), v);
+#else
+  const hn::Half<Tag<float>> half;
+  const Tag<double> d;
+  return hn::Add(hn::PromoteTo(d, hn::LowerHalf(half, v)), hn::PromoteTo(d, hn::UpperHalf(half, v)));
+#endif
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Adds halves until one 128-bit block is left.
+template <class D>
+HWY_INLINE auto FoldBlocks(D d, hn::Vec<D> v) {
+  if constexpr (sizeof(hn::TFromD<D>) * hn::MaxLanes(D()) <= 16) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    (void)d;
+    return FoldBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+// In every block: the sums over that block of two vectors of float64, or of four of float32, side by side.
+HWY_INLINE Vec<double> Interleave(Vec<double> a, Vec<double> b) {
+  const Tag<double> d;
+  return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+}
+HWY_INLINE Vec<float> Interleave(Vec<float> a, Vec<float> b, Vec<float> c, Vec<float> e) {
+  const Tag<float> d;
+  const Tag<double> pairs;
+  const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
+  const auto ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
+  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)),
+                 hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+}
+#endif
+
+// out[i] += sum of the lanes of v[i] for i < n <= 4.
+template <int n>
+HWY_INLINE void AddSums(const Vec<double> (&v)[4], double* out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < n; ++i) out[i] += hn::GetLane(v[i]);
+#else
+  const hn::FixedTag<double, 2> block;
+  HWY_ALIGN double sum[4];
+  hn::Store(FoldBlocks(Tag<double>(), Interleave(v[0], v[1])), block, sum);
+  hn::Store(FoldBlocks(Tag<double>(), Interleave(v[2], v[3])), block, sum + 2);
+  for (int i = 0; i < n; ++i) out[i] += sum[i];
+#endif
+}
+template <int n>
+HWY_INLINE void AddSums(const Vec<float> (&v)[4], double* out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < n; ++i) out[i] += double(hn::GetLane(v[i]));
+#else
+  const hn::FixedTag<float, 4> block;
+  HWY_ALIGN float sum[4];
+  hn::Store(FoldBlocks(Tag<float>(), Interleave(v[0], v[1], v[2], v[3])), block, sum);
+  for (int i = 0; i < n; ++i) out[i] += double(sum[i]);
+#endif
+}
+
+}  // namespace cavi::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
