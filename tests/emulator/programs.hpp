@@ -31,9 +31,9 @@ class DeviceArray {
   ~DeviceArray() { static_cast<void>(cudaFree(data_)); }
   DeviceArray(const DeviceArray&) = delete;
   T* data() const { return data_; }
+  /// Waits for the legacy stream and blocking ones alone.
   std::vector<T> get() const {
     std::vector<T> values(size_);
-    check(cudaDeviceSynchronize());
     check(cudaMemcpy(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost));
     return values;
   }

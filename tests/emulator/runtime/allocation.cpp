@@ -87,9 +87,7 @@ cudaError_t cudaMallocAsync(void** pointer, std::size_t bytes, cudaStream_t hand
     if (!a) return cudaErrorMemoryAllocation;
     *pointer = a->address;
     const auto run = [a](Operation& operation) {
-      Stamp stamp;
-      stamp.operation = operation.number;
-      a->history.record(a->address, a->bytes, true, stamp, [](const Stamp&) { return true; });
+      touch({a->address, a->bytes, true}, operation);
       a->history.forget_written();
       return true;
     };
