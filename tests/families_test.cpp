@@ -19,33 +19,6 @@ namespace {
 
 using namespace cavi::family_test;  // NOLINT
 
-Slots normal_wishart_eta(Random& random, int d, int j) {
-  Slots eta(4);
-  Matrix e = -0.5 * random.positive(d);
-  for (int i = 0; i < j; ++i) {
-    const double beta = random.uniform(1, 4);
-    const Vector m = 0.4 * random.vector(d);
-    e -= 0.5 * beta * m * m.transpose();
-    for (int r = 0; r < d; ++r) eta[2].push_back(beta * m[r]);
-    eta[3].push_back(-0.5 * beta);
-  }
-  eta[0] = random.unsymmetric(e);
-  eta[1] = {0.5 * (random.uniform(d + 0.5, d + 20) + j - d - 1)};
-  return eta;
-}
-
-std::vector<Case> random_cases(int n, int j, Random& random) {
-  const std::string size = " " + std::to_string(n);
-  return {
-      {"gaussian" + size, gaussian(n), {flat(random.vector(n)), random.unsymmetric(-0.5 * random.positive(n))}},
-      {"wishart" + size, wishart(n), {random.unsymmetric(-0.5 * random.positive(n)), {random.uniform(-0.3, 20)}}},
-      {"normal_wishart" + size + " x " + std::to_string(j), normal_wishart(n, j), normal_wishart_eta(random, n, j)},
-      {"dirichlet" + size, dirichlet(n), {random.numbers(n, -0.5, 9)}},
-      {"sticks" + size, sticks(n), {random.numbers(n, -0.2, 3), random.numbers(n, -0.3, 3), random.numbers(n, 0, 9)}},
-      {"categorical" + size, categorical(n), {random.numbers(n, -4, 4)}},
-  };
-}
-
 double log_normaliser(const Case& c, const Slots& eta) {
   const Result r = run(c.update, eta);
   EXPECT_EQ(r.failure, Failure::none) << c.name;
