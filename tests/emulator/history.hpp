@@ -3,8 +3,10 @@
 /// Who touched a piece of memory last: for every four bytes the last writer, two readers, and which bytes were written.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -55,21 +57,28 @@ class History {
   /// Written where [source, source + size) of the other is.
   void copy_written(const void* address, const History& other, const void* source, std::size_t size);
   void mark_all_written() { all_written_ = true; }
-  void forget_written() {
-    for (Cell& cell : cells_) cell.written = 0;
-  }
+  void forget_written();
 
  private:
   static unsigned bytes_in_cell(std::size_t cell, std::size_t first, std::size_t end);
-  void allocate() {
-    if (cells_.empty()) cells_.resize((bytes_ + 3) / 4);
-  }
+  const Cell* find_cell(std::size_t i) const;
+  Cell& cell(std::size_t i);
 
   const char* base_ = nullptr;
   std::size_t bytes_ = 0;
   bool all_written_ = false;
-  std::vector<Cell> cells_;  // once there is something to remember
+  // Pages of cells, each once there is something to remember: an allocation of gigabytes costs what is used of it.
+  static constexpr std::size_t kCellsPerPage = 1024;
+  using Page = std::array<Cell, kCellsPerPage>;
+  std::vector<std::unique_ptr<Page>> pages_;
 };
+
+inline Cell& History::cell(std::size_t i) {
+  if (pages_.empty()) pages_.resize(bytes_ / 4 / kCellsPerPage + 1);
+  std::unique_ptr<Page>& page = pages_[i / kCellsPerPage];
+  if (!page) page = std::make_unique<Page>();
+  return (*page)[i % kCellsPerPage];
+}
 
 inline unsigned History::bytes_in_cell(std::size_t cell, std::size_t first, std::size_t end) {
   unsigned mask = 0xf;
@@ -81,11 +90,10 @@ inline unsigned History::bytes_in_cell(std::size_t cell, std::size_t first, std:
 template <class Before>
 std::optional<Conflict> History::record(const void* address, std::size_t size, bool write, Stamp who,
                                         const Before& before) {
-  allocate();
   const std::size_t first = static_cast<const char*>(address) - base_, end = first + size;
   std::optional<Conflict> conflict;
   for (std::size_t i = first / 4; i * 4 < end; ++i) {
-    Cell& cell = cells_[i];
+    Cell& cell = this->cell(i);
     who.bytes = bytes_in_cell(i, first, end);
     const auto collides = [&](const Stamp& old) {
       return old.operation && (old.bytes & who.bytes) && !(old.atomic && who.atomic) && !before(old);

@@ -49,6 +49,14 @@ Allocation* add(char* address, std::size_t bytes, MemoryKind kind, int number) {
   return &(state.allocations[key(address)] = std::move(allocation));
 }
 
+// The two ends of a large allocation are enough, and the middle then costs no memory until somebody uses it.
+void poison(char* address, std::size_t bytes) {
+  constexpr std::size_t kEnd = 16 << 20;
+  const std::size_t end = std::min(bytes, kEnd);
+  std::memset(address, kPoison, end);
+  std::memset(address + bytes - end, kPoison, end);
+}
+
 char* red_end(const Allocation& a) {
   const std::size_t unit = a.kind == MemoryKind::device ? kRedZone : kPage;
   return reinterpret_cast<char*>(
@@ -74,8 +82,9 @@ Allocation* allocate_device(std::size_t bytes) {
   state.peak = std::max(state.peak, state.in_use);
   const DeviceAccess open;
   protect();
-  std::memset(address - kRedZone, kRed, red_end(*allocation) - address + kRedZone);
-  std::memset(address, kPoison, bytes);
+  std::memset(address - kRedZone, kRed, kRedZone);
+  std::memset(address + bytes, kRed, red_end(*allocation) - address - bytes);
+  poison(address, bytes);
   return allocation;
 }
 
@@ -85,8 +94,8 @@ Allocation* allocate_pinned(std::size_t bytes) {
   const std::size_t size = std::max(red_end(*allocation) - address, std::ptrdiff_t(kPage));
   state.pinned_top += kPage + size;
   mprotect(address, size, PROT_READ | PROT_WRITE);
-  std::memset(address, kRed, size);
-  std::memset(address, kPoison, bytes);
+  std::memset(address + bytes, kRed, size - bytes);
+  poison(address, bytes);
   return allocation;
 }
 
@@ -95,7 +104,7 @@ void release(Allocation& a) {
   a.history = {};
   if (a.kind == MemoryKind::device) {
     const DeviceAccess open;
-    std::memset(a.address, kPoison, a.bytes);
+    poison(a.address, a.bytes);
     state.in_use -= a.bytes;
   } else {
     mprotect(a.address, std::max(red_end(a) - a.address, std::ptrdiff_t(kPage)), PROT_NONE);

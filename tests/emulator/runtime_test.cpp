@@ -176,6 +176,22 @@ TEST_F(Runtime, CopiesAreChecked) {
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
 }
 
+__global__ void mark_far(char* bytes, std::int64_t first) {
+  bytes[first + threadIdx.x] = static_cast<char>(threadIdx.x);
+}
+
+TEST_F(Runtime, OffsetsBeyondTwoToThe31) {
+  emulator::Options o;
+  o.device_bytes = std::size_t(5) << 30;
+  emulator::reset(o);
+  const std::int64_t first = (std::int64_t(1) << 32) - 3;
+  const DeviceArray<char> large(first + 8);
+  programs::check(launch(mark_far, 1, 8, 0, nullptr, large.data(), first));
+  char got[8];
+  programs::check(cudaMemcpy(got, large.data() + first, sizeof got, cudaMemcpyDeviceToHost));
+  EXPECT_EQ(std::string(got, 8), std::string("\0\1\2\3\4\5\6\7", 8));
+}
+
 TEST_F(Runtime, FreeingIsChecked) {
   int* x = nullptr;
   int* pinned = nullptr;
