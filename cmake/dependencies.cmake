@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything comes from the system's packages; nothing is downloaded.
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(hwy 1.0 REQUIRED)
+find_package(libzip MODULE REQUIRED)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)

@@ -11,4 +11,5 @@ configure_package_config_file(cmake/cavi-config.cmake.in ${PROJECT_BINARY_DIR}/c
                               INSTALL_DESTINATION ${config_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/cavi-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/cavi-config.cmake ${PROJECT_BINARY_DIR}/cavi-config-version.cmake
+              cmake/Findlibzip.cmake
         DESTINATION ${config_dir})

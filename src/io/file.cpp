@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
+#include <utility>
 
 namespace cavi::io {
 namespace {
@@ -56,6 +59,42 @@ void InputFile::read(std::int64_t position, std::size_t bytes, void* out) const 
   if (got < bytes)
     throw IoError(
         fmt::format("{}: byte {}: the file became shorter while it was read", name_, position + std::int64_t(got)));
+}
+
+OutputFile::OutputFile(const std::filesystem::path& target) : target_(target.string()) {
+  static std::atomic<unsigned> number = 0;
+  do {  // a process of that number may have been killed here
+    beside_ = fmt::format("{}.{}-{}.part", target_, ::getpid(), number++);
+    descriptor_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) fail();
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!beside_.empty()) ::unlink(beside_.c_str());
+}
+
+void OutputFile::write(const void* data, std::size_t bytes) {
+  const char* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t n = ::write(descriptor_, from, bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail();
+    from += n;
+    bytes -= std::size_t(n);
+  }
+}
+
+void OutputFile::commit() {
+  if (::fsync(descriptor_) != 0) fail();
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (::close(descriptor) != 0 || ::rename(beside_.c_str(), target_.c_str()) != 0) fail();
+  beside_.clear();
+}
+
+void OutputFile::fail() const {
+  throw IoError(fmt::format("{}: cannot be written: {}", target_, std::generic_category().message(errno)));
 }
 
 std::string extension(const std::filesystem::path& file) {

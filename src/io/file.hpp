@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A regular file under a name, for reading from any thread.
+/// Regular files under a name: for reading from any thread, and for writing as a whole.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,25 @@ class InputFile {
  private:
   std::string name_;
   std::int64_t size_ = 0;
+  int descriptor_ = -1;
+};
+
+/// A file that takes its place when it is complete, and leaves nothing behind otherwise: it is written beside the
+/// target, brought to the disk, and renamed. Everything throws IoError naming target and cause.
+class OutputFile {
+ public:
+  explicit OutputFile(const std::filesystem::path& target);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void commit();
+
+ private:
+  [[noreturn]] void fail() const;
+
+  std::string target_, beside_;
   int descriptor_ = -1;
 };
 

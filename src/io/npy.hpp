@@ -11,11 +11,33 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace cavi::io {
 
 /// Types of stored numbers, all little-endian.
 enum class Stored { f4, f8, i4, i8, u1 };
+
+/// What the header of any array says.
+struct NpyLayout {
+  Stored stored = Stored::f8;
+  bool fortran_order = false;
+  std::vector<std::int64_t> shape;
+  std::int64_t bytes = 0;     ///< of the numbers, by type and shape
+  std::int64_t shape_at = 0;  ///< byte where the shape stands, for messages
+  std::int64_t data = 0;      ///< byte where the numbers begin
+};
+
+inline constexpr std::size_t kLongestNpyStart = 12 + (1 << 16);  ///< longer headers describe records
+
+/// `start` holds the first kLongestNpyStart bytes of an array of `size` bytes, or all. Throws IoError that opens with
+/// `name` and names the byte. Whether the array has as many bytes as the layout says is left to require_bytes().
+NpyLayout parse_npy(const std::string& name, std::string_view start, std::int64_t size);
+void require_bytes(const std::string& name, const NpyLayout& layout, std::int64_t size);
+
+/// What stands before the numbers of a version 1 array in C order: `type` as in "<f8".
+std::string npy_start(const char* type, const std::vector<std::int64_t>& shape);
 
 struct NpyHeader {
   Stored stored = Stored::f8;

@@ -16,7 +16,6 @@ namespace cavi::io {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kLongestHeader = 1 << 16;  // longer ones describe records, which are no matrix
 
 constexpr int size_of(Stored stored) {
   switch (stored) {
@@ -32,13 +31,14 @@ constexpr int size_of(Stored stored) {
 /// A reader of the dict literal that knows where in the file it stands.
 class Literal {
  public:
-  Literal(const InputFile& file, std::string_view text, std::int64_t start) : file_(file), text_(text), start_(start) {}
+  Literal(const std::string& name, std::string_view text, std::int64_t start)
+      : name_(name), text_(text), start_(start) {}
 
   std::int64_t position() const { return start_ + std::int64_t(at_); }
   bool at_end() const { return at_ == text_.size(); }
 
   [[noreturn]] void fail(std::int64_t byte, const std::string& cause) const {
-    throw IoError(fmt::format("{}: byte {}: {}", file_.name(), byte, cause));
+    throw IoError(fmt::format("{}: byte {}: {}", name_, byte, cause));
   }
 
   void skip_blanks() {
@@ -84,7 +84,7 @@ class Literal {
   }
 
  private:
-  const InputFile& file_;
+  const std::string& name_;
   std::string_view text_;
   std::int64_t start_;
   std::size_t at_ = 0;
@@ -116,12 +116,10 @@ std::vector<std::int64_t> parse_shape(Literal& literal) {
   return shape;
 }
 
-/// Fills in everything but NpyHeader::data, and checks the shape on its own.
-NpyHeader parse(Literal literal) {
-  NpyHeader header;
-  std::int64_t shape_at = 0;
-  std::vector<std::int64_t> shape;
-  bool descr = false, order = false, sizes = false;
+/// Everything but NpyLayout::data.
+NpyLayout parse(Literal literal) {
+  NpyLayout layout;
+  bool descr = false, order = false, shape = false;
   literal.expect("{");
   while (!literal.accept("}")) {
     literal.skip_blanks();
@@ -130,15 +128,15 @@ NpyHeader parse(Literal literal) {
     literal.expect(":");
     literal.skip_blanks();
     if (key == "descr" && !descr) {
-      header.stored = parse_type(literal);
+      layout.stored = parse_type(literal);
       descr = true;
     } else if (key == "fortran_order" && !order) {
-      header.fortran_order = literal.boolean();
+      layout.fortran_order = literal.boolean();
       order = true;
-    } else if (key == "shape" && !sizes) {
-      shape_at = literal.position();
-      shape = parse_shape(literal);
-      sizes = true;
+    } else if (key == "shape" && !shape) {
+      layout.shape_at = literal.position();
+      layout.shape = parse_shape(literal);
+      shape = true;
     } else {
       literal.fail(at, "the header's keys must be 'descr', 'fortran_order' and 'shape', once each");
     }
@@ -148,55 +146,77 @@ NpyHeader parse(Literal literal) {
   }
   literal.skip_blanks();
   if (!literal.at_end()) literal.fail(literal.position(), "unexpected text after the header");
-  if (!descr || !order || !sizes)
+  if (!descr || !order || !shape)
     literal.fail(literal.position(), fmt::format("the header has no '{}'", !descr   ? "descr"
                                                                            : !order ? "fortran_order"
                                                                                     : "shape"));
 
-  if (shape.size() != 1 && shape.size() != 2)
-    literal.fail(shape_at, fmt::format("the array has {} dimensions, expected one or two", shape.size()));
-  const std::int64_t cols = shape.size() == 2 ? shape[1] : 1;
-  if (shape[0] == 0) literal.fail(shape_at, "the array has zero rows");
-  if (cols == 0) literal.fail(shape_at, "the array has zero columns");
-  std::int64_t bytes = 0;
-  if (cols > std::numeric_limits<int>::max() || __builtin_mul_overflow(shape[0], cols, &bytes) ||
-      __builtin_mul_overflow(bytes, size_of(header.stored), &bytes))
-    literal.fail(shape_at, "the shape is too large");
-  header.rows = shape[0];
-  header.cols = int(cols);
-  return header;
+  layout.bytes = size_of(layout.stored);
+  for (const std::int64_t size : layout.shape)
+    if (__builtin_mul_overflow(layout.bytes, size, &layout.bytes))
+      literal.fail(layout.shape_at, "the shape is too large");
+  return layout;
 }
 
 }  // namespace
 
-NpyHeader read_npy_header(const InputFile& file) {
+NpyLayout parse_npy(const std::string& name, std::string_view start, std::int64_t size) {
   const auto fail = [&](std::int64_t byte, const std::string& cause) {
-    throw IoError(fmt::format("{}: byte {}: {}", file.name(), byte, cause));
+    throw IoError(fmt::format("{}: byte {}: {}", name, byte, cause));
   };
-  unsigned char start[12] = {};
-  if (file.size() == 0) throw IoError(file.name() + ": the file is empty");
-  const std::size_t got = file.read_some(0, sizeof start, start);
-  if (got < kMagic.size() || std::string_view(reinterpret_cast<char*>(start), kMagic.size()) != kMagic)
-    fail(0, "not a .npy file (it does not begin with \\x93NUMPY)");
-  const int version = start[6];
-  const std::int64_t text = version == 1 ? 10 : 12;  // the length has two bytes in version 1, then four
-  if (got >= 8 && (version < 1 || version > 3 || start[7] != 0))
-    fail(6, fmt::format("version {}.{} is not 1.0, 2.0 or 3.0", version, start[7]));
-  if (std::int64_t(got) < text) fail(file.size(), "the file ends inside its header");
-  std::size_t length = start[8] | start[9] << 8;
-  if (version > 1) length |= std::size_t(start[10]) << 16 | std::size_t(start[11]) << 24;
-  if (length > kLongestHeader) fail(8, fmt::format("a header of {} bytes is too long", length));
-  if (text + std::int64_t(length) > file.size())
-    fail(8, fmt::format("expected a header of {} bytes, the file has {}", length, file.size() - text));
+  const auto byte = [&](std::size_t at) { return std::size_t(static_cast<unsigned char>(start[at])); };
+  if (!start.starts_with(kMagic)) fail(0, "not a .npy file (it does not begin with \\x93NUMPY)");
+  const std::size_t version = start.size() >= 8 ? byte(6) : 1;
+  const std::size_t text = version == 1 ? 10 : 12;  // the length has two bytes in version 1, then four
+  if (start.size() >= 8 && (version < 1 || version > 3 || byte(7) != 0))
+    fail(6, fmt::format("version {}.{} is not 1.0, 2.0 or 3.0", version, byte(7)));
+  if (start.size() < text) fail(size, "the file ends inside its header");
+  std::size_t length = byte(8) | byte(9) << 8;
+  if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
+  if (length > kLongestNpyStart - 12) fail(8, fmt::format("a header of {} bytes is too long", length));
+  if (text + length > start.size())
+    fail(8, fmt::format("expected a header of {} bytes, the file has {}", length, start.size() - text));
+  NpyLayout layout = parse(Literal(name, start.substr(text, length), std::int64_t(text)));
+  layout.data = std::int64_t(text + length);
+  return layout;
+}
 
-  std::string literal(length, '\0');
-  file.read(text, length, literal.data());
-  NpyHeader header = parse(Literal(file, literal, text));
-  header.data = text + std::int64_t(length);
-  const std::int64_t expected = header.rows * header.cols * size_of(header.stored);
-  if (file.size() - header.data != expected)
-    fail(header.data, fmt::format("expected {} bytes of data, the file has {}", expected, file.size() - header.data));
-  return header;
+void require_bytes(const std::string& name, const NpyLayout& layout, std::int64_t size) {
+  if (size - layout.data != layout.bytes)
+    throw IoError(fmt::format("{}: byte {}: expected {} bytes of data, the file has {}", name, layout.data,
+                              layout.bytes, size - layout.data));
+}
+
+NpyHeader read_npy_header(const InputFile& file) {
+  if (file.size() == 0) throw IoError(file.name() + ": the file is empty");
+  std::string start(kLongestNpyStart, '\0');
+  start.resize(file.read_some(0, start.size(), start.data()));
+  const NpyLayout layout = parse_npy(file.name(), start, file.size());
+  const auto fail = [&](const std::string& cause) {
+    throw IoError(fmt::format("{}: byte {}: {}", file.name(), layout.shape_at, cause));
+  };
+  const auto& shape = layout.shape;
+  if (shape.size() != 1 && shape.size() != 2)
+    fail(fmt::format("the array has {} dimensions, expected one or two", shape.size()));
+  const std::int64_t cols = shape.size() == 2 ? shape[1] : 1;
+  if (shape[0] == 0) fail("the array has zero rows");
+  if (cols == 0) fail("the array has zero columns");
+  if (cols > std::numeric_limits<int>::max()) fail("the shape is too large");
+  require_bytes(file.name(), layout, file.size());
+  return {layout.stored, layout.fortran_order, shape[0], int(cols), layout.data};
+}
+
+std::string npy_start(const char* type, const std::vector<std::int64_t>& shape) {
+  std::string sizes;
+  for (const std::int64_t size : shape) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
+  if (shape.size() == 1) sizes += ",";
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, sizes);
+  constexpr std::size_t kText = 10, kAlignment = 64;  // of the numbers, so that others may map them
+  header.append((kAlignment - (kText + header.size() + 1) % kAlignment) % kAlignment, ' ');
+  header += '\n';
+  std::string start(kMagic);
+  start += {1, 0, char(header.size() & 0xff), char(header.size() >> 8)};
+  return start + header;
 }
 
 }  // namespace cavi::io
