@@ -51,16 +51,16 @@ void restore(kernels::Session& session, const Plan& plan, const State& state) {
 }
 
 /// Sweeps in rounds, with a snapshot after each.
-std::vector<Summary> run_with_checkpoints(kernels::Session& session, const Plan& plan, const StoppingRule& stopping, const Options& options) {
+void run_with_checkpoints(const std::shared_ptr<Posterior::Impl>& fit, const StoppingRule& stopping, const Options& options) {
   int done = 0;
   if (options.resume)
     for (const Summary& s : options.resume->summaries) done = std::max(done, s.n_iter);
   while (true) {
     done = std::min(stopping.max_iter, (done / options.checkpoint_every + 1) * options.checkpoint_every);
-    const std::vector<Summary> summaries = session.run({done, stopping.tol}, options.on_sweep);
-    options.on_checkpoint(snapshot(session, plan, summaries));
-    const bool unfinished = std::any_of(summaries.begin(), summaries.end(), [](const Summary& s) { return s.termination == Termination::max_iter; });
-    if (done == stopping.max_iter || !unfinished) return summaries;
+    fit->summaries = fit->session->run({done, stopping.tol}, options.on_sweep);
+    options.on_checkpoint(snapshot(*fit->session, fit->plan, fit->summaries), Posterior(fit));
+    const bool unfinished = std::any_of(fit->summaries.begin(), fit->summaries.end(), [](const Summary& s) { return s.termination == Termination::max_iter; });
+    if (done == stopping.max_iter || !unfinished) return;
   }
 }
 
@@ -75,9 +75,10 @@ Posterior infer(const Model& model, const Factorisation& q, const Schedule& sche
   impl->plan = make_plan(model.impl(), q, schedule, options);
   impl->session = kernels::make_cpu_backend(device.threads())->prepare(impl->plan.program);
   if (options.resume) restore(*impl->session, impl->plan, *options.resume);
-  impl->summaries = options.checkpoint_every > 0 && options.on_checkpoint
-                        ? run_with_checkpoints(*impl->session, impl->plan, stopping, options)
-                        : impl->session->run(stopping, options.on_sweep);
+  if (options.checkpoint_every > 0 && options.on_checkpoint)
+    run_with_checkpoints(impl, stopping, options);
+  else
+    impl->summaries = impl->session->run(stopping, options.on_sweep);
   return Posterior(std::move(impl));
 }
 

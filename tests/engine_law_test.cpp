@@ -70,7 +70,7 @@ TEST_P(EngineLaw, ResumingIsGoingOn) {
   std::vector<State> states;
   Options o;
   o.checkpoint_every = 3;
-  o.on_checkpoint = [&](const State& s) { states.push_back(s); };
+  o.on_checkpoint = [&](const State& s, const Posterior&) { states.push_back(s); };
   const Posterior whole = fit(c, 10), in_rounds = fit(c, 10, o);
   EXPECT_EQ(whole.summary().elbo_trace, in_rounds.summary().elbo_trace);
   ASSERT_EQ(states.size(), 4u);

@@ -64,6 +64,8 @@ struct Summary {
   std::string full_report() const;
 };
 
+class Posterior;
+
 /// A fit between two sweeps: what it needs to go on as if it had never stopped.
 struct State {
   std::vector<std::vector<double>> q;  ///< by problem: moments and parameters of every factor, in the order of the plan
@@ -76,7 +78,7 @@ struct Options {
   bool bound_after_every_update = false;      ///< Summary::update_trace; also lets an error name the factor that fell
   Scalar precision = Scalar::float64;         ///< arithmetic over the rows of a fused sweep
   int checkpoint_every = 0;                   ///< call on_checkpoint after so many sweeps and at the end; 0: never
-  std::function<void(const State&)> on_checkpoint;
+  std::function<void(const State&, const Posterior&)> on_checkpoint;  ///< the posterior is valid during the call
   const State* resume = nullptr;              ///< go on from here, bit for bit; throws ShapeError for another model's
   Schedule start_updates;                     ///< updates made once, as part of the start: elbo_trace[0] comes after
   std::function<bool(const Sweep&)> on_sweep; ///< called after every sweep, from one thread at a time; false stops
