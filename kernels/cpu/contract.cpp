@@ -96,12 +96,8 @@ void run_outer_slabs(const LoopNest& nest, Cut cut, bool accumulate, ThreadPool&
 void run_reduced_slabs(const LoopNest& nest, Cut cut, std::int64_t size, bool accumulate, ThreadPool& pool) {
   auto* partials = static_cast<double*>(pool.scratch(pool.worker(), std::size_t(cut.slabs * size) * sizeof(double)));
   LoopNest packed = nest, last = nest;
-  packed.gathers = 0;
-  for (int g = 0; g < nest.gathers; ++g)
-    if (nest.gather[g].place != kOut) packed.gather[packed.gathers++] = nest.gather[g];
-  last.gathers = 0;
-  for (int g = 0; g < nest.gathers; ++g)
-    if (nest.gather[g].place == kOut) last.gather[last.gathers++] = nest.gather[g];
+  packed.keep_gathers(false);
+  last.keep_gathers(true);
   last.operands = 1;
   last.coefficient = 1;
   last.at[1] = partials;
@@ -130,39 +126,57 @@ void run_reduced_slabs(const LoopNest& nest, Cut cut, std::int64_t size, bool ac
       for (std::int64_t s = 0; s + step < cut.slabs; s += 2 * step)
         for (std::int64_t i = r.begin; i < r.end; ++i) partials[s * size + i] += partials[(s + step) * size + i];
   };
-  if (chunks == 1)
-    combine(0, 0);
-  else
-    pool.run(chunks, std::ref(combine));
+  pool.run(chunks, std::ref(combine));
 
-  last.simplify();
-  if (!accumulate) last.write_zeros();
-  last.add_products();
+  const auto carry = [&](std::int64_t, int) {
+    last.simplify();
+    if (!accumulate) last.write_zeros();
+    last.add_products();
+  };
+  pool.run(1, std::ref(carry));
+}
+
+bool run_in_slabs(const LoopNest& nest, bool accumulate, ThreadPool& pool) {
+  std::int64_t size = 1;
+  for (int l = 0; l < nest.loops; ++l)
+    if (nest.moves(l, kOut)) size *= nest.loop[l].extent;
+  const Cut reduced = longest(nest, false, kMaxPartials / size);
+  const Cut outer = nest.one_write_each() ? longest(nest, true, kMaxSlabs) : Cut{};
+  const std::int64_t reduced_extent = reduced.slabs > 1 ? nest.loop[reduced.loop].extent : 1;
+  if (outer.slabs > 1 && nest.loop[outer.loop].extent >= reduced_extent)
+    run_outer_slabs(nest, outer, accumulate, pool);
+  else if (reduced.slabs > 1)
+    run_reduced_slabs(nest, reduced, size, accumulate, pool);
+  else
+    return false;
+  return true;
 }
 
 }  // namespace
 
 void contract(const Contract& op, const Problem& problem, ThreadPool& pool, Maps maps) {
   LoopNest nest = resolve(op, problem, maps);
-  if (bool unreached = op.accumulate; empty(op, nest, unreached)) {
-    if (!unreached) nest.write_zeros();
-    return;
+  // All arithmetic runs in tasks: they flush denormals, wherever the call comes from.
+  bool nothing = false;
+  const auto start = [&](std::int64_t, int) {
+    bool unreached = op.accumulate;
+    nothing = empty(op, nest, unreached);
+    if (!nothing) nest.simplify();
+    if (nothing && !unreached) nest.write_zeros();
+  };
+  const auto whole = [&](std::int64_t, int worker) {
+    if (!op.accumulate) nest.write_zeros();
+    add_products(nest, pool, worker);
+  };
+  if (nest.work() < 2 * kSlabWork) {
+    const auto both = [&](std::int64_t, int worker) {
+      start(0, worker);
+      if (!nothing) whole(0, worker);
+    };
+    return pool.run(1, std::ref(both));
   }
-  nest.simplify();
-
-  if (nest.work() >= 2 * kSlabWork) {
-    std::int64_t size = 1;
-    for (int l = 0; l < nest.loops; ++l)
-      if (nest.moves(l, kOut)) size *= nest.loop[l].extent;
-    const Cut reduced = longest(nest, false, kMaxPartials / size);
-    const Cut outer = nest.one_write_each() ? longest(nest, true, kMaxSlabs) : Cut{};
-    const std::int64_t reduced_extent = reduced.slabs > 1 ? nest.loop[reduced.loop].extent : 1;
-    if (outer.slabs > 1 && nest.loop[outer.loop].extent >= reduced_extent)
-      return run_outer_slabs(nest, outer, op.accumulate, pool);
-    if (reduced.slabs > 1) return run_reduced_slabs(nest, reduced, size, op.accumulate, pool);
-  }
-  if (!op.accumulate) nest.write_zeros();
-  add_products(nest, pool, pool.worker());
+  pool.run(1, std::ref(start));
+  if (!nothing && !run_in_slabs(nest, op.accumulate, pool)) pool.run(1, std::ref(whole));
 }
 
 }  // namespace cavi::kernels::cpu

@@ -179,6 +179,13 @@ bool LoopNest::one_write_each() const {
   return true;
 }
 
+void LoopNest::keep_gathers(bool out) {
+  int kept = 0;
+  for (int g = 0; g < gathers; ++g)
+    if ((gather[g].place == kOut) == out) gather[kept++] = gather[g];
+  gathers = kept;
+}
+
 void LoopNest::remove(int l) {
   int kept = 0;
   for (int g = 0; g < gathers; ++g)
@@ -280,10 +287,7 @@ void LoopNest::add_products() const {
 void LoopNest::write_zeros() const {
   LoopNest reached = *this;
   reached.operands = 0;
-  int kept = 0;
-  for (int g = 0; g < gathers; ++g)
-    if (gather[g].place == kOut) reached.gather[kept++] = gather[g];
-  reached.gathers = kept;
+  reached.keep_gathers(true);
   for (int l = loops - 1; l >= 0; --l)
     if (!reached.moves(l, kOut)) reached.remove(l);
   const Order nesting = order(reached);

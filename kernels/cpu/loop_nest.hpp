@@ -38,6 +38,7 @@ struct LoopNest {
   bool gathered(int l) const;  ///< some pointer moves through a map
   bool moves(int l, int place) const;
   bool one_write_each() const;       ///< no element of out is reached twice but by loops that do not move it
+  void keep_gathers(bool out);       ///< keeps those of out, or those of the operands
   void remove(int l);                ///< forgets a loop
   void restrict_to(int l, Range r);  ///< keeps values r.begin .. r.end - 1 of a loop
 

@@ -159,9 +159,7 @@ void store(const LoopNest& tile, const Plan& plan, std::int64_t stride, double* 
   LoopNest nest = tile;
   nest.operands = 1;
   nest.at[1] = result;
-  nest.gathers = 0;
-  for (int g = 0; g < tile.gathers; ++g)
-    if (tile.gather[g].place == kOut) nest.gather[nest.gathers++] = tile.gather[g];
+  nest.keep_gathers(true);
   std::int64_t next_row = stride, next_column = 1;
   for (int l = nest.loops - 1; l >= 0; --l) {
     std::int64_t& in_stride = nest.loop[l].stride[1];

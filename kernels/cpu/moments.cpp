@@ -135,10 +135,7 @@ void moments(const Moments& op, const Problem& problem, ThreadPool& pool) {
   const std::int64_t elements = problem.size(op.elements);
   const double slabs = std::min({double(elements), double(kMaxSlabs), double(elements) * shape.work / kSlabWork});
   Update update{op, problem, pool, shape, elements, std::max<std::int64_t>(1, std::int64_t(slabs))};
-  if (update.slabs == 1)
-    update(0, pool.worker());
-  else
-    pool.run(update.slabs, std::ref(update));
+  pool.run(update.slabs, std::ref(update));
 
   PairwiseSum total;
   for (std::int64_t s = 0; s < update.slabs; ++s) total.add(update.entropy[s]);
