@@ -20,7 +20,7 @@
 
 namespace cavi::kernels {
 
-using Buffer = int;                      ///< number of a buffer in its program
+using Buffer = int;  ///< number of a buffer in its program
 inline constexpr Buffer kNoBuffer = -1;
 
 /// An index that an operation runs over: so many values, or as many as the plate has in the problem at hand.
@@ -31,9 +31,9 @@ struct Extent {
 
 /// How a running index moves through a buffer: by `stride` numbers per step, or through an index map.
 struct Axis {
-  int label = 0;            ///< position in Contract::labels
+  int label = 0;  ///< position in Contract::labels
   std::int64_t stride = 0;
-  int map = -1;             ///< position in Program::maps: the index is map[value]
+  int map = -1;  ///< position in Program::maps: the index is map[value]
 };
 
 struct Operand {
@@ -69,14 +69,14 @@ enum class Family { gaussian, wishart, normal_wishart, dirichlet, sticks, catego
 /// `entropy` gets the sum over elements (weighted). A failing element throws NumericalError naming `factor`.
 struct Moments {
   Family family = Family::gaussian;
-  std::string factor;                 ///< for messages
-  int dimension = 1;                  ///< D or K
-  int inner = 1;                      ///< normal_wishart: means per precision
+  std::string factor;                    ///< for messages
+  int dimension = 1;                     ///< D or K
+  int inner = 1;                         ///< normal_wishart: means per precision
   std::vector<std::vector<int>> blocks;  ///< gaussian: coordinates by block, Gauss-Seidel in this order; empty: whole
-  Extent elements;                    ///< plate elements
-  std::vector<Buffer> eta, u;         ///< one per slot, [elements x slot size]
-  Buffer weight = kNoBuffer;          ///< [elements], or none
-  Buffer entropy = kNoBuffer;         ///< [1]
+  Extent elements;                       ///< plate elements
+  std::vector<Buffer> eta, u;            ///< one per slot, [elements x slot size]
+  Buffer weight = kNoBuffer;             ///< [elements], or none
+  Buffer entropy = kNoBuffer;            ///< [1]
 };
 
 /// Which polynomial of a row the logits of a mixture are: one file each in math/components/.
@@ -104,13 +104,13 @@ constexpr std::int64_t quadratic_size(Component c, int components, int features)
 /// depend on responsibilities: the start computes it and sweeps leave it alone.
 struct MixtureShape {
   Component component = Component::full;
-  int components = 0;                 ///< K >= 1
-  int features = 0;                   ///< D >= 1
-  int source = -1;                    ///< position in Program::sources: the rows
-  Buffer weight = kNoBuffer;          ///< [N] w_n >= 0, or none: all ones
+  int components = 0;                                               ///< K >= 1
+  int features = 0;                                                 ///< D >= 1
+  int source = -1;                                                  ///< position in Program::sources: the rows
+  Buffer weight = kNoBuffer;                                        ///< [N] w_n >= 0, or none: all ones
   Buffer count = kNoBuffer, first = kNoBuffer, second = kNoBuffer;  ///< [K], [K x D], quadratic_size()
-  Buffer entropy = kNoBuffer;         ///< [1] sum_n w_n H(r_n)
-  Scalar precision = Scalar::float64; ///< arithmetic over rows
+  Buffer entropy = kNoBuffer;                                       ///< [1] sum_n w_n H(r_n)
+  Scalar precision = Scalar::float64;                               ///< arithmetic over rows
 };
 
 /// Responsibilities and their statistics in one pass that never stores them:
@@ -137,7 +137,7 @@ struct Responsibilities {
 /// The statistics of given responsibilities, in float64, and (unfused) the responsibilities themselves.
 struct MixtureStart {
   MixtureShape shape;
-  int responsibilities = -1;         ///< position in Program::responsibilities
+  int responsibilities = -1;  ///< position in Program::responsibilities
 };
 struct AssignStart {
   int responsibilities = -1;
@@ -165,24 +165,24 @@ struct BufferSpec {
 /// Data of the model: rows of a matrix read in place (fused sweeps), or loaded into a float64 buffer.
 struct SourceSpec {
   std::string name;
-  Matrix matrix;                      ///< rows of all problems in order, or of one problem for all
-  std::vector<double> origin;         ///< [cols] or [problems x cols], subtracted on the way in; empty: zero
-  bool per_problem = false;           ///< rows are divided among the problems: by `plate`, else into equal parts
-  int plate = -1;                     ///< the ragged plate whose offsets divide the rows, or -1
-  Buffer buffer = kNoBuffer;          ///< load here, or none
+  Matrix matrix;               ///< rows of all problems in order, or of one problem for all
+  std::vector<double> origin;  ///< [cols] or [problems x cols], subtracted on the way in; empty: zero
+  bool per_problem = false;    ///< rows are divided among the problems: by `plate`, else into equal parts
+  int plate = -1;              ///< the ragged plate whose offsets divide the rows, or -1
+  Buffer buffer = kNoBuffer;   ///< load here, or none
 };
 
 struct Program {
   std::int64_t problems = 1;
-  bool batched = false;               ///< a numerical failure is a problem's status; otherwise it is thrown
+  bool batched = false;  ///< a numerical failure is a problem's status; otherwise it is thrown
   std::vector<std::vector<std::int64_t>> plate_offsets;  ///< by plate: [problems + 1] for a ragged one, else empty
   std::vector<BufferSpec> buffers;
   std::vector<std::vector<std::int32_t>> maps;
   std::vector<SourceSpec> sources;
   std::vector<Responsibilities> responsibilities;
-  std::vector<Op> init, sweep;        ///< init ends with the bound of the start, sweep with the bound after it
-  Extent rows;                        ///< observed rows: what tolerances are measured by ...
-  Buffer rows_weight = kNoBuffer;     ///< ... weighted, when they have weights
+  std::vector<Op> init, sweep;     ///< init ends with the bound of the start, sweep with the bound after it
+  Extent rows;                     ///< observed rows: what tolerances are measured by ...
+  Buffer rows_weight = kNoBuffer;  ///< ... weighted, when they have weights
 };
 
 /// The rows of one problem.

@@ -21,7 +21,8 @@ const double kLog2Pi = std::log(2 * std::numbers::pi);
 using Labels = std::vector<Label>;
 
 bool has(const Labels& labels, const Label& l) {
-  return std::any_of(labels.begin(), labels.end(), [&](const Label& o) { return o.plate == l.plate && o.copy == l.copy; });
+  return std::any_of(labels.begin(), labels.end(),
+                     [&](const Label& o) { return o.plate == l.plate && o.copy == l.copy; });
 }
 
 void drop_last_two(Labels& labels) { labels.erase(labels.end() - 2, labels.end()); }
@@ -68,7 +69,8 @@ struct Expansion {
     if (!d.values.empty() || d.matrix.rows() == 0) return d.values;
     std::vector<double> v = d.matrix.to_vector();
     const std::size_t cols = std::size_t(d.matrix.cols());
-    if (!d.origin.empty() && d.origin.size() != cols) throw ShapeError("'" + d.name + "': only the shared origin is supported here");
+    if (!d.origin.empty() && d.origin.size() != cols)
+      throw ShapeError("'" + d.name + "': only the shared origin is supported here");
     for (std::size_t i = 0; i < v.size() && !d.origin.empty(); ++i) v[i] -= d.origin[i % cols];
     return v;
   }
@@ -96,7 +98,8 @@ struct Expansion {
 };
 
 double positive(double value, const std::string& child, const char* what) {
-  if (!(value > 0) || std::isinf(value)) throw ShapeError("'" + child + "': " + what + " must be positive, not " + std::to_string(value));
+  if (!(value > 0) || std::isinf(value))
+    throw ShapeError("'" + child + "': " + what + " must be positive, not " + std::to_string(value));
   return value;
 }
 
@@ -145,14 +148,16 @@ void Expansion::normal(const Conditional& c) {
   bool matrix = precision && is_variable(*precision) && domain(*precision) == Domain::precision;
   if (precision && !is_variable(*precision) && !child.labels.empty()) {
     const Label last = child.labels.back();
-    matrix = std::count_if(precision->labels.begin(), precision->labels.end(), [&](const Label& l) { return l.plate == last.plate; }) == 2;
+    matrix = std::count_if(precision->labels.begin(), precision->labels.end(),
+                           [&](const Label& l) { return l.plate == last.plate; }) == 2;
   }
   if (matrix) {
     if (child.labels.empty()) fail("a precision matrix needs a vector");
     e = precision->labels[precision->labels.size() - 2];
     f = precision->labels.back();
     if (child.labels.back().plate != e.plate || child.labels.back().copy != e.copy)
-      fail("the last label of '" + child_name() + "' must be the first event label of '" + model.name_of(*precision) + "'");
+      fail("the last label of '" + child_name() + "' must be the first event label of '" + model.name_of(*precision) +
+           "'");
     over.pop_back();
   }
 
@@ -234,7 +239,8 @@ void Expansion::wishart(const Conditional& c) {
   const int d = int(model.plates[e.plate].size);
   const double nu = c.parameters[0].scale;
   if (!(nu > d - 1) || std::isinf(nu))
-    throw ShapeError("'" + child_name() + "': degrees of freedom must exceed D - 1 = " + std::to_string(d - 1) + ", not " + std::to_string(nu));
+    throw ShapeError("'" + child_name() + "': degrees of freedom must exceed D - 1 = " + std::to_string(d - 1) +
+                     ", not " + std::to_string(nu));
   drop_last_two(over);
 
   Reference inverse_scale;
@@ -251,7 +257,8 @@ void Expansion::wishart(const Conditional& c) {
       for (int i = 0; i < d; ++i) w.values[std::size_t(i) * d + i] = c.parameters[1].scale;
     }
     if (w.values.size() != std::size_t(d) * d)
-      throw ShapeError("'" + child_name() + "': the inverse scale must have " + std::to_string(d) + " x " + std::to_string(d) + " numbers");
+      throw ShapeError("'" + child_name() + "': the inverse scale must have " + std::to_string(d) + " x " +
+                       std::to_string(d) + " numbers");
     inverse_scale = {Reference::Kind::data, model.add_data(std::move(w)), 0, {e, f}};
   }
 
@@ -298,7 +305,8 @@ void Expansion::stick_breaking(const Parameter& concentration, double discount) 
   }
   const double alpha = concentration.scale;
   if (!(alpha > -discount) || std::isinf(alpha))
-    throw ShapeError("'" + child_name() + "': the concentration must exceed minus the discount, not be " + std::to_string(alpha));
+    throw ShapeError("'" + child_name() + "': the concentration must exceed minus the discount, not be " +
+                     std::to_string(alpha));
   DataInfo b, normaliser;
   b.name = "second stick parameter of " + child_name();
   normaliser.name = "stick normaliser of " + child_name();
@@ -330,7 +338,8 @@ void Expansion::categorical(const Reference& weights) {
 void Expansion::observed(const Conditional& c) {
   const Reference parent = model.complete(*c.parameters[0].of);
   const Domain needed = c.kind == Conditional::Kind::bernoulli ? Domain::unit : Domain::positive;
-  if (!is_variable(parent) || domain(parent) != needed) fail("the parameter must be a latent variable of its conjugate family");
+  if (!is_variable(parent) || domain(parent) != needed)
+    fail("the parameter must be a latent variable of its conjugate family");
   if (is_variable(child)) fail("only data can follow this conditional");
   const std::string name = child_name();
   auto require = [&](bool (*valid)(double), const char* what) {
@@ -360,9 +369,13 @@ Term with_second_moments(const Model::Impl& m, Term t) {
   for (std::size_t i = 0; i < t.product.size(); ++i)
     for (std::size_t j = i + 1; j < t.product.size(); ++j) {
       Reference &a = t.product[i], &b = t.product[j];
-      if (a.kind != Reference::Kind::variable || b.kind != a.kind || a.id != b.id || a.statistic != 0 || b.statistic != 0) continue;
+      if (a.kind != Reference::Kind::variable || b.kind != a.kind || a.id != b.id || a.statistic != 0 ||
+          b.statistic != 0)
+        continue;
       const VariableInfo& v = m.variables[a.id];
-      if (v.domain != Domain::real || !std::equal(a.labels.begin(), a.labels.begin() + std::int64_t(v.plates.size()), b.labels.begin())) continue;
+      if (v.domain != Domain::real ||
+          !std::equal(a.labels.begin(), a.labels.begin() + std::int64_t(v.plates.size()), b.labels.begin()))
+        continue;
       a.statistic = 1;
       a.labels.insert(a.labels.end(), b.labels.begin() + std::int64_t(v.plates.size()), b.labels.end());
       t.product.erase(t.product.begin() + std::int64_t(j));
@@ -394,7 +407,8 @@ std::vector<Term> Model::Impl::expand(const Reference& child, const Conditional&
   if (selector) {
     // What holds no variable is the same for every component, and the selector sums to one.
     for (Term& t : e.terms)
-      if (std::any_of(t.product.begin(), t.product.end(), [](const Reference& r) { return r.kind == Reference::Kind::variable; }))
+      if (std::any_of(t.product.begin(), t.product.end(),
+                      [](const Reference& r) { return r.kind == Reference::Kind::variable; }))
         t.product.insert(t.product.begin(), *selector);
   }
   for (Term& t : e.terms) t = with_second_moments(*this, std::move(t));

@@ -14,7 +14,7 @@ using kernels::Op;
 
 namespace {
 
-constexpr double kSmall = 4096;    // numbers: an intermediate this small is always welcome
+constexpr double kSmall = 4096;       // numbers: an intermediate this small is always welcome
 constexpr double kWorthSharing = 16;  // multiply-adds per result above which a sum gets a buffer others can reuse
 constexpr unsigned kMaxPieces = 12;
 
@@ -31,8 +31,8 @@ std::string text(const Piece& p) {
   std::string s = std::to_string(p.buffer) + "+" + std::to_string(p.offset);
   std::vector<std::string> axes;
   for (const auto& a : p.axes)
-    axes.push_back("|" + std::to_string(a.label.plate) + "," + std::to_string(a.label.copy) + "," + std::to_string(a.label.index) + "*" +
-                   std::to_string(a.stride));
+    axes.push_back("|" + std::to_string(a.label.plate) + "," + std::to_string(a.label.copy) + "," +
+                   std::to_string(a.label.index) + "*" + std::to_string(a.stride));
   std::sort(axes.begin(), axes.end());
   for (const auto& a : axes) s += a;
   return s;
@@ -49,10 +49,10 @@ void merge(std::set<T>& into, const std::set<T>& from) {
 struct Contractions::Problem {
   std::vector<Piece> pieces;
   LabelSet out;
-  std::vector<LabelSet> all;       // labels of a subset
-  std::vector<LabelSet> kept;      // of these, what others or the result still need
-  std::vector<double> cost;        // multiply-adds of the best way
-  std::vector<unsigned> left;      // first part of the best split; 0: all pieces at once
+  std::vector<LabelSet> all;   // labels of a subset
+  std::vector<LabelSet> kept;  // of these, what others or the result still need
+  std::vector<double> cost;    // multiply-adds of the best way
+  std::vector<unsigned> left;  // first part of the best split; 0: all pieces at once
   unsigned full() const { return (1u << pieces.size()) - 1; }
 };
 
@@ -60,13 +60,15 @@ double Contractions::size_of(const LabelSet& labels) const {
   double n = 1;
   for (const Label& l : labels) {
     const PlateInfo& p = model_.plates[l.plate];
-    n *= p.ragged() ? std::max(1.0, double(p.size) / double(std::max<std::int64_t>(1, model_.problems))) : double(std::max<std::int64_t>(1, p.size));
+    n *= p.ragged() ? std::max(1.0, double(p.size) / double(std::max<std::int64_t>(1, model_.problems)))
+                    : double(std::max<std::int64_t>(1, p.size));
   }
   return n;
 }
 
 int Contractions::ragged_labels(const LabelSet& labels) const {
-  return int(std::count_if(labels.begin(), labels.end(), [&](const Label& l) { return model_.plates[l.plate].ragged(); }));
+  return int(
+      std::count_if(labels.begin(), labels.end(), [&](const Label& l) { return model_.plates[l.plate].ragged(); }));
 }
 
 kernels::Buffer Contractions::new_buffer(std::string name, std::int64_t size, int plate) {
@@ -94,8 +96,8 @@ std::string Contractions::key(const Problem& p, unsigned subset) const {
   return s;
 }
 
-void Contractions::append(std::vector<Op>& ops, double c, const std::vector<Piece>& pieces, const LabelSet& over, const Piece& out,
-                          bool accumulate) const {
+void Contractions::append(std::vector<Op>& ops, double c, const std::vector<Piece>& pieces, const LabelSet& over,
+                          const Piece& out, bool accumulate) const {
   Contract op;
   op.coefficient = c;
   op.accumulate = accumulate;
@@ -157,8 +159,8 @@ Piece Contractions::evaluate(const Problem& p, unsigned subset, std::vector<Op>&
   return result;
 }
 
-void Contractions::emit(std::vector<Op>& ops, double c, const std::vector<Piece>& pieces, const std::vector<Label>& over, const Piece& out,
-                        bool accumulate) {
+void Contractions::emit(std::vector<Op>& ops, double c, const std::vector<Piece>& pieces,
+                        const std::vector<Label>& over, const Piece& out, bool accumulate) {
   if (pieces.size() > kMaxPieces) throw ShapeError("a term with more than " + std::to_string(kMaxPieces) + " operands");
   Problem p;
   p.pieces = pieces;
@@ -203,7 +205,8 @@ void Contractions::emit(std::vector<Op>& ops, double c, const std::vector<Piece>
       if (left < right || !storable(left) || !storable(right)) continue;
       LabelSet both = p.kept[left];
       merge(both, p.kept[right]);
-      const double cost = p.cost[left] + p.cost[right] + 2 * size_of(both) + size_of(p.kept[left]) + size_of(p.kept[right]);
+      const double cost =
+          p.cost[left] + p.cost[right] + 2 * size_of(both) + size_of(p.kept[left]) + size_of(p.kept[right]);
       if (cost < best) {
         best = cost;
         p.left[s] = left;

@@ -25,8 +25,8 @@ class Contractions {
  public:
   Contractions(const Model::Impl& model, kernels::Program& program) : model_(model), program_(program) {}
 
-  /// Appends operations for `out (+)= c * sum over labels not in out of the product of pieces`; labels of `over` that no
-  /// piece has multiply by their size. What depends on no factor goes to constants(), once.
+  /// Appends operations for `out (+)= c * sum over labels not in out of the product of pieces`; labels of `over` that
+  /// no piece has multiply by their size. What depends on no factor goes to constants(), once.
   void emit(std::vector<kernels::Op>& ops, double c, const std::vector<Piece>& pieces, const std::vector<Label>& over,
             const Piece& out, bool accumulate);
 
@@ -52,8 +52,8 @@ class Contractions {
   int ragged_labels(const LabelSet& labels) const;
   std::string key(const Problem& p, unsigned subset) const;
   Piece evaluate(const Problem& p, unsigned subset, std::vector<kernels::Op>& ops);
-  void append(std::vector<kernels::Op>& ops, double c, const std::vector<Piece>& pieces, const LabelSet& over, const Piece& out,
-              bool accumulate) const;
+  void append(std::vector<kernels::Op>& ops, double c, const std::vector<Piece>& pieces, const LabelSet& over,
+              const Piece& out, bool accumulate) const;
 
   const Model::Impl& model_;
   kernels::Program& program_;

@@ -17,7 +17,8 @@ constexpr std::int64_t kLargestDimension = 1 << 15;  // a covariance of 8 GB
 bool contains(const std::vector<int>& v, int x) { return std::find(v.begin(), v.end(), x) != v.end(); }
 
 std::int64_t size_of_plates(const Model::Impl& m, const std::vector<int>& plates) {
-  return std::accumulate(plates.begin(), plates.end(), std::int64_t{1}, [&](std::int64_t n, int p) { return n * m.plates[p].size; });
+  return std::accumulate(plates.begin(), plates.end(), std::int64_t{1},
+                         [&](std::int64_t n, int p) { return n * m.plates[p].size; });
 }
 
 /// Plates of a variable that are not the factor's own.
@@ -78,7 +79,9 @@ void shape_gaussian(const Model::Impl& m, const Factorisation& q, Factor& f) {
   // Elements of a plate that a term couples cannot be updated at once: the plate becomes coordinates, one block each.
   bool coupled = false;
   for (int p = coupled_plate(m, f); p >= 0; p = coupled_plate(m, f)) {
-    if (m.plates[p].ragged()) throw NotConjugate(f.name + ": a term couples elements of plate '" + m.plates[p].name + "', whose size differs from problem to problem");
+    if (m.plates[p].ragged())
+      throw NotConjugate(f.name + ": a term couples elements of plate '" + m.plates[p].name +
+                         "', whose size differs from problem to problem");
     std::erase(f.plates, p);
     coupled = true;
   }
@@ -89,7 +92,8 @@ void shape_gaussian(const Model::Impl& m, const Factorisation& q, Factor& f) {
     event = size_of_plates(m, m.variables[v].event);
     dimension += size_of_plates(m, inner_plates(m.variables[v], f)) * event;
     if (dimension > kLargestDimension)
-      throw ShapeError(f.name + ": a joint Gaussian of more than " + std::to_string(kLargestDimension) + " coordinates does not fit into memory; split it");
+      throw ShapeError(f.name + ": a joint Gaussian of more than " + std::to_string(kLargestDimension) +
+                       " coordinates does not fit into memory; split it");
   }
   f.dimension = int(dimension);
   f.slot_sizes = {dimension, dimension * dimension};
@@ -127,19 +131,23 @@ void shape_joint(const Model::Impl& m, const Factorisation& q, Factor& f) {
   const VariableInfo& lambda = m.variables[f.variables[1]];
   const bool scalar = lambda.domain == Domain::positive, matrix = lambda.domain == Domain::precision;
   if (f.variables.size() != 2 || mu.domain != Domain::real || !(scalar || matrix))
-    throw NotConjugate(f.name + ": no family holds these variables together; joint factors are Gaussian vectors, or a "
+    throw NotConjugate(f.name +
+                       ": no family holds these variables together; joint factors are Gaussian vectors, or a "
                        "Gaussian with its Gamma or Wishart precision");
   if (matrix ? mu.event != lambda.event : !mu.event.empty())
-    throw NotConjugate(f.name + ": '" + mu.name + "' needs " + (matrix ? "the event of its precision" : "plates in place of its event") +
+    throw NotConjugate(f.name + ": '" + mu.name + "' needs " +
+                       (matrix ? "the event of its precision" : "plates in place of its event") +
                        " to share a factor with '" + lambda.name + "'");
   for (int p : lambda.plates)
-    if (!contains(mu.plates, p)) throw NotConjugate(f.name + ": '" + lambda.name + "' has a plate that '" + mu.name + "' has not");
+    if (!contains(mu.plates, p))
+      throw NotConjugate(f.name + ": '" + lambda.name + "' has a plate that '" + mu.name + "' has not");
   f.family = Family::normal_wishart;
   f.plates = lambda.plates;
   f.dimension = matrix ? int(m.plates[lambda.event[0]].size) : 1;
   const std::vector<int> inner = inner_plates(mu, f);
   for (int p : inner)
-    if (m.plates[p].ragged()) throw NotConjugate(f.name + ": means on plate '" + m.plates[p].name + "' cannot share a precision");
+    if (m.plates[p].ragged())
+      throw NotConjugate(f.name + ": means on plate '" + m.plates[p].name + "' cannot share a precision");
   f.inner = int(size_of_plates(m, inner));
   const std::int64_t d = f.dimension, j = f.inner;
   f.slot_sizes = {d * d, 1, j * d, j};
@@ -152,12 +160,30 @@ void shape_single(const Model::Impl& m, const Factorisation& q, Factor& f) {
   f.dimension = int(event);
   switch (v.domain) {
     case Domain::real: f.family = Family::gaussian; return shape_gaussian(m, q, f);
-    case Domain::positive: f.family = Family::wishart; f.slot_sizes = {1, 1}; break;
-    case Domain::precision: f.family = Family::wishart; f.slot_sizes = {event * event, 1}; break;
-    case Domain::unit: f.family = Family::sticks; f.slot_sizes = {1, 1, 1}; break;
-    case Domain::sticks: f.family = Family::sticks; f.slot_sizes = {event, event, event}; break;
-    case Domain::simplex: f.family = Family::dirichlet; f.slot_sizes = {event}; break;
-    case Domain::category: f.family = Family::categorical; f.slot_sizes = {event}; break;
+    case Domain::positive:
+      f.family = Family::wishart;
+      f.slot_sizes = {1, 1};
+      break;
+    case Domain::precision:
+      f.family = Family::wishart;
+      f.slot_sizes = {event * event, 1};
+      break;
+    case Domain::unit:
+      f.family = Family::sticks;
+      f.slot_sizes = {1, 1, 1};
+      break;
+    case Domain::sticks:
+      f.family = Family::sticks;
+      f.slot_sizes = {event, event, event};
+      break;
+    case Domain::simplex:
+      f.family = Family::dirichlet;
+      f.slot_sizes = {event};
+      break;
+    case Domain::category:
+      f.family = Family::categorical;
+      f.slot_sizes = {event};
+      break;
   }
 }
 
@@ -182,14 +208,17 @@ std::vector<Factor> make_factors(const Model::Impl& m, const Factorisation& q) {
   for (std::size_t g = 0; g < q.groups().size(); ++g)
     for (Variable v : q.groups()[g].variables) {
       if (v.id < 0 || v.id >= int(group.size())) throw ShapeError("factorisation: a variable of another model");
-      if (group[std::size_t(v.id)] >= 0) throw ShapeError("factorisation: '" + m.variables[v.id].name + "' is in two factors");
+      if (group[std::size_t(v.id)] >= 0)
+        throw ShapeError("factorisation: '" + m.variables[v.id].name + "' is in two factors");
       group[std::size_t(v.id)] = int(g);
     }
   for (const auto& s : q.splits()) {
-    if (s.variable.id < 0 || s.variable.id >= int(group.size())) throw ShapeError("factorisation: a variable of another model");
+    if (s.variable.id < 0 || s.variable.id >= int(group.size()))
+      throw ShapeError("factorisation: a variable of another model");
     const VariableInfo& v = m.variables[s.variable.id];
     if (v.domain != Domain::real) throw NotConjugate("q(" + v.name + "): only Gaussian vectors split into blocks");
-    if (group[std::size_t(s.variable.id)] >= 0) throw ShapeError("factorisation: '" + v.name + "' is both joint and split");
+    if (group[std::size_t(s.variable.id)] >= 0)
+      throw ShapeError("factorisation: '" + v.name + "' is both joint and split");
   }
 
   std::vector<Factor> factors;
@@ -227,7 +256,8 @@ struct Resolver {
   [[noreturn]] void fail() const {
     std::string missing;
     for (const Reference* r : refs) missing += (missing.empty() ? "" : " * ") + describe(m, *r);
-    throw NotConjugate("not conjugate: factor " + f.name + " has no statistic " + missing + ", which the term " + m.describe(term) + " needs");
+    throw NotConjugate("not conjugate: factor " + f.name + " has no statistic " + missing + ", which the term " +
+                       m.describe(term) + " needs");
   }
 
   /// Axes of the factor's own plates, an element of the slot apart.
@@ -243,7 +273,8 @@ struct Resolver {
     return axes;
   }
 
-  /// Axes of what a reference has beside the factor's own plates: inner plates, then event labels [from, to), row-major.
+  /// Axes of what a reference has beside the factor's own plates: inner plates, then event labels [from, to),
+  /// row-major.
   std::vector<LabelledStride> rest(const Reference& r, std::size_t from, std::size_t to, std::int64_t unit) const {
     const VariableInfo& v = m.variables[r.id];
     std::vector<LabelledStride> axes;
@@ -262,7 +293,9 @@ struct Resolver {
     return f.offsets[std::size_t(std::find(f.variables.begin(), f.variables.end(), r.id) - f.variables.begin())];
   }
 
-  static void append(std::vector<LabelledStride>& to, const std::vector<LabelledStride>& axes) { to.insert(to.end(), axes.begin(), axes.end()); }
+  static void append(std::vector<LabelledStride>& to, const std::vector<LabelledStride>& axes) {
+    to.insert(to.end(), axes.begin(), axes.end());
+  }
 
   SlotView gaussian() const {
     const std::int64_t d = f.dimension;

@@ -17,20 +17,20 @@ namespace cavi {
 /// q_j: one family's parameters per element of its plates. A slot is the expectation of a statistic, or of a product of
 /// statistics of the factor's variables, laid out as kernels::Family says.
 struct Factor {
-  std::string name;                     ///< "q(mu, Lambda)"
+  std::string name;  ///< "q(mu, Lambda)"
   std::vector<int> variables;
   kernels::Family family = kernels::Family::gaussian;
-  std::vector<int> plates;              ///< its own, outermost
-  int dimension = 1;                    ///< of one element: stacked coordinates, categories
-  int inner = 1;                        ///< normal_wishart: means per precision
-  std::vector<std::vector<int>> blocks; ///< gaussian
-  std::vector<std::int64_t> slot_sizes; ///< numbers of one element
-  std::vector<int> offsets;             ///< gaussian: where each variable's coordinates begin
+  std::vector<int> plates;               ///< its own, outermost
+  int dimension = 1;                     ///< of one element: stacked coordinates, categories
+  int inner = 1;                         ///< normal_wishart: means per precision
+  std::vector<std::vector<int>> blocks;  ///< gaussian
+  std::vector<std::int64_t> slot_sizes;  ///< numbers of one element
+  std::vector<int> offsets;              ///< gaussian: where each variable's coordinates begin
 
   std::vector<kernels::Buffer> eta, u;  ///< by slot
   kernels::Buffer entropy = kernels::kNoBuffer;
 
-  bool on(int plate) const;             ///< whether `plate` is one of its own
+  bool on(int plate) const;  ///< whether `plate` is one of its own
 };
 
 /// A running index through a slot.

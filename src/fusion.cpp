@@ -44,7 +44,8 @@ std::optional<Cut> cut(const Model::Impl& m, const Term& t, int variable) {
       c.term.rest.product.push_back(r);
       continue;
     }
-    const bool row = r.kind == Reference::Kind::data && m.data[r.id].matrix.rows() > 0 && r.labels[0] == n && r.labels.back().index < 0;
+    const bool row = r.kind == Reference::Kind::data && m.data[r.id].matrix.rows() > 0 && r.labels[0] == n &&
+                     r.labels.back().index < 0;
     if (!row || (c.data >= 0 && c.data != r.id)) return std::nullopt;
     c.data = r.id;
     ++degree;

@@ -41,9 +41,11 @@ std::int64_t product_of_sizes(const Model::Impl& m, const std::vector<int>& plat
 
 void require_plates(const Model::Impl& m, const std::string& name, const std::vector<int>& plates) {
   for (std::size_t i = 0; i < plates.size(); ++i) {
-    if (plates[i] < 0 || plates[i] >= int(m.plates.size())) throw ShapeError("'" + name + "': a plate of another model");
+    if (plates[i] < 0 || plates[i] >= int(m.plates.size()))
+      throw ShapeError("'" + name + "': a plate of another model");
     if (i > 0 && m.plates[plates[i]].ragged())
-      throw ShapeError("'" + name + "': plate '" + m.plates[plates[i]].name + "' differs from problem to problem; put it first");
+      throw ShapeError("'" + name + "': plate '" + m.plates[plates[i]].name +
+                       "' differs from problem to problem; put it first");
   }
 }
 
@@ -131,8 +133,8 @@ const std::string& Model::Impl::name_of(const Reference& r) const {
 }
 
 std::string describe(const Model::Impl& m, const Reference& r) {
-  static const char* const kStatistics[][3] = {{"", "^2", ""},         {"", "ln ", ""},      {"ln ", "ln 1-", ""},
-                                               {"", "ln det ", ""},    {"ln ", "", ""},      {"ln ", "ln 1-", "ln pi of "},
+  static const char* const kStatistics[][3] = {{"", "^2", ""},      {"", "ln ", ""}, {"ln ", "ln 1-", ""},
+                                               {"", "ln det ", ""}, {"ln ", "", ""}, {"ln ", "ln 1-", "ln pi of "},
                                                {"", "", ""}};
   std::string out;
   const bool variable = r.kind == Reference::Kind::variable;
@@ -157,7 +159,8 @@ std::string Model::Impl::describe(const Term& t) const {
 
 Reference Model::Impl::complete(Reference r) const {
   const bool variable = r.kind == Reference::Kind::variable;
-  if (r.id < 0 || r.id >= int(variable ? variables.size() : data.size())) throw ShapeError("a reference to another model");
+  if (r.id < 0 || r.id >= int(variable ? variables.size() : data.size()))
+    throw ShapeError("a reference to another model");
   if (variable && (r.statistic < 0 || r.statistic >= statistics_of(variables[r.id].domain)))
     throw ShapeError("'" + name_of(r) + "' has no sufficient statistic number " + std::to_string(r.statistic));
 
@@ -171,7 +174,8 @@ Reference Model::Impl::complete(Reference r) const {
     }
   }
   if (r.labels.size() > own.size())
-    throw ShapeError("'" + name_of(r) + "' takes " + std::to_string(own.size()) + " labels, not " + std::to_string(r.labels.size()));
+    throw ShapeError("'" + name_of(r) + "' takes " + std::to_string(own.size()) + " labels, not " +
+                     std::to_string(r.labels.size()));
   for (std::size_t i = 0; i < r.labels.size(); ++i) {
     Label& l = r.labels[i];
     if (l.index >= 0) {
@@ -180,7 +184,8 @@ Reference Model::Impl::complete(Reference r) const {
     }
     const int reached = l.index >= 0 ? indexes[l.index].to : l.plate;
     if (reached != own[i].plate)
-      throw ShapeError("'" + name_of(r) + "': label " + std::to_string(i + 1) + " must run over plate '" + plates[own[i].plate].name + "'");
+      throw ShapeError("'" + name_of(r) + "': label " + std::to_string(i + 1) + " must run over plate '" +
+                       plates[own[i].plate].name + "'");
   }
   // A precision matrix written with one event label gets that label's prime as its second.
   for (std::size_t i = r.labels.size(); i < own.size(); ++i) {
@@ -254,12 +259,14 @@ Data Model::data(std::string name, const Matrix& values, std::vector<Plate> plat
   d.plates = ids(plates);
   require_plates(*impl_, name, d.plates);
   if (plates.empty() || plates.size() > 2) throw ShapeError("'" + name + "': a matrix has one or two plates");
-  const std::int64_t rows = impl_->plates[d.plates[0]].size, cols = plates.size() == 2 ? impl_->plates[d.plates[1]].size : 1;
+  const std::int64_t rows = impl_->plates[d.plates[0]].size,
+                     cols = plates.size() == 2 ? impl_->plates[d.plates[1]].size : 1;
   if (values.rows() != rows || values.cols() != cols)
-    throw ShapeError("'" + name + "': the plates are " + std::to_string(rows) + " x " + std::to_string(cols) + ", the matrix " +
-                     std::to_string(values.rows()) + " x " + std::to_string(values.cols()));
+    throw ShapeError("'" + name + "': the plates are " + std::to_string(rows) + " x " + std::to_string(cols) +
+                     ", the matrix " + std::to_string(values.rows()) + " x " + std::to_string(values.cols()));
   if (!origin.empty() && std::int64_t(origin.size()) != cols && std::int64_t(origin.size()) != cols * impl_->problems)
-    throw ShapeError("'" + name + "': " + std::to_string(cols) + " columns, " + std::to_string(origin.size()) + " numbers in the origin");
+    throw ShapeError("'" + name + "': " + std::to_string(cols) + " columns, " + std::to_string(origin.size()) +
+                     " numbers in the origin");
   d.name = std::move(name);
   d.matrix = values;
   d.origin = std::move(origin);
@@ -273,7 +280,8 @@ Data Model::data(std::string name, std::vector<double> values, std::vector<Plate
   require_plates(*impl_, name, d.plates);
   const std::int64_t size = product_of_sizes(*impl_, d.plates);
   if (std::int64_t(values.size()) != size)
-    throw ShapeError("'" + name + "': the plates hold " + std::to_string(size) + " numbers, not " + std::to_string(values.size()));
+    throw ShapeError("'" + name + "': the plates hold " + std::to_string(size) + " numbers, not " +
+                     std::to_string(values.size()));
   d.name = std::move(name);
   d.values = std::move(values);
   d.per_problem = !d.plates.empty() && impl_->plates[d.plates[0]].ragged();
@@ -284,7 +292,8 @@ Data Model::batched_data(std::string name, std::vector<double> values, std::vect
   DataInfo d;
   d.plates = ids(plates);
   require_plates(*impl_, name, d.plates);
-  if (!d.plates.empty() && impl_->plates[d.plates[0]].ragged()) return data(std::move(name), std::move(values), std::move(plates));
+  if (!d.plates.empty() && impl_->plates[d.plates[0]].ragged())
+    return data(std::move(name), std::move(values), std::move(plates));
   const std::int64_t size = product_of_sizes(*impl_, d.plates) * impl_->problems;
   if (std::int64_t(values.size()) != size)
     throw ShapeError("'" + name + "': " + std::to_string(impl_->problems) + " problems hold " + std::to_string(size) +
@@ -305,8 +314,8 @@ Index Model::index(std::string name, Plate from, Plate to, std::vector<std::int3
                      std::to_string(group_of.size()) + " entries");
   for (std::size_t i = 0; i < group_of.size(); ++i)
     if (group_of[i] < 0 || group_of[i] >= impl_->plates[to.id].size)
-      throw ShapeError("index '" + name + "': entry " + std::to_string(i) + " is " + std::to_string(group_of[i]) + ", outside plate '" +
-                       impl_->plates[to.id].name + "'");
+      throw ShapeError("index '" + name + "': entry " + std::to_string(i) + " is " + std::to_string(group_of[i]) +
+                       ", outside plate '" + impl_->plates[to.id].name + "'");
   impl_->indexes.push_back({std::move(name), from.id, to.id, std::move(group_of)});
   return {int(impl_->indexes.size()) - 1};
 }
@@ -323,7 +332,8 @@ Variable Model::latent(std::string name, std::vector<Plate> plates, Conditional 
     if (impl_->plates[p].ragged()) throw ShapeError("'" + v.name + "': an event needs one size for all problems");
   const bool scalar = v.domain == Domain::positive || v.domain == Domain::unit;
   const bool vector = v.domain != Domain::real && !scalar;
-  if (scalar && !v.event.empty()) throw ShapeError("'" + v.name + "' is a number per plate element: make its event a plate");
+  if (scalar && !v.event.empty())
+    throw ShapeError("'" + v.name + "' is a number per plate element: make its event a plate");
   if (vector && v.event.size() != 1) throw ShapeError("'" + v.name + "' needs one plate as its event");
   if (v.event.size() > 1) throw ShapeError("'" + v.name + "': an event has one dimension");
 
@@ -342,7 +352,8 @@ Variable Model::latent(std::string name, std::vector<Plate> plates, Conditional 
 }
 
 void Model::observe(Reference x, Conditional conditional) {
-  if (x.kind != Reference::Kind::data) throw ShapeError("observe() takes data; give a latent variable its prior in latent()");
+  if (x.kind != Reference::Kind::data)
+    throw ShapeError("observe() takes data; give a latent variable its prior in latent()");
   x = impl_->complete(std::move(x));
   for (Term& t : impl_->expand(x, conditional)) impl_->terms.push_back(std::move(t));
   if (impl_->observed_plate < 0 && !x.labels.empty()) impl_->observed_plate = x.labels[0].plate;

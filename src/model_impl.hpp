@@ -15,9 +15,9 @@ enum class Domain { real, positive, unit, precision, simplex, sticks, category }
 
 struct PlateInfo {
   std::string name;
-  std::int64_t size = 0;                 ///< of one problem; of all together when ragged
-  std::vector<std::int64_t> offsets;     ///< [n_problems + 1] when ragged
-  int weights = -1;                      ///< data with the weights
+  std::int64_t size = 0;              ///< of one problem; of all together when ragged
+  std::vector<std::int64_t> offsets;  ///< [n_problems + 1] when ragged
+  int weights = -1;                   ///< data with the weights
   bool ragged() const { return !offsets.empty(); }
 };
 

@@ -84,7 +84,8 @@ class Planner {
     }
     if (!options_.bound_after_every_update || order_.empty()) bound(sweep, updated);
     // What the sweep found to be constant is computed before the first one, too.
-    init.insert(init.begin() + std::int64_t(folded), contractions_.constants().begin() + std::int64_t(folded), contractions_.constants().end());
+    init.insert(init.begin() + std::int64_t(folded), contractions_.constants().begin() + std::int64_t(folded),
+                contractions_.constants().end());
     for (std::size_t f = 0; f < plan_.factors.size(); ++f) {
       const Factor& x = plan_.factors[f];
       plan_.state.insert(plan_.state.end(), x.u.begin(), x.u.end());
@@ -92,7 +93,8 @@ class Planner {
       plan_.state.push_back(x.entropy);
       if (!matches_[f]) continue;
       const kernels::MixtureSweep& op = *plan_.fused[std::size_t(x.variables[0])];
-      plan_.state.insert(plan_.state.end(), {op.shape.count, op.shape.first, op.shape.second, op.constant, op.linear, op.quadratic});
+      plan_.state.insert(plan_.state.end(),
+                         {op.shape.count, op.shape.first, op.shape.second, op.constant, op.linear, op.quadratic});
     }
     return std::move(plan_);
   }
@@ -183,7 +185,8 @@ class Planner {
     plan_.program.sources.push_back(source_of(m_.data[std::size_t(match.data)]));
     s.source = int(plan_.program.sources.size()) - 1;
     if (const int w = m_.plates[match.row_plate].weights; w >= 0) s.weight = load(w);
-    const std::int64_t k = s.components, d = s.features, q = kernels::quadratic_size(s.component, s.components, s.features);
+    const std::int64_t k = s.components, d = s.features,
+                       q = kernels::quadratic_size(s.component, s.components, s.features);
     const std::string& name = m_.variables[match.variable].name;
     s.count = contractions_.new_buffer("count of " + name, k);
     s.first = contractions_.new_buffer("first moments of " + name, k * d);
@@ -196,7 +199,9 @@ class Planner {
 
     for (const MixtureTerm& t : match.terms) {
       PlanTerm p{t.rest, {}, match.variable};
-      const Buffer statistic = t.monomial == Monomial::constant ? s.count : t.monomial == Monomial::linear ? s.first : s.second;
+      const Buffer statistic = t.monomial == Monomial::constant ? s.count
+                               : t.monomial == Monomial::linear ? s.first
+                                                                : s.second;
       p.statistics.push_back({statistic, 0, strides(t.labels), {f}});
       terms_.push_back(std::move(p));
     }
@@ -264,7 +269,8 @@ class Planner {
   }
 
   /// `target` = sum of messages. The constant ones are added up once and copied.
-  void accumulate(const std::vector<std::pair<Message, Piece>>& messages, const std::vector<Buffer>& targets, std::vector<Op>& ops) {
+  void accumulate(const std::vector<std::pair<Message, Piece>>& messages, const std::vector<Buffer>& targets,
+                  std::vector<Op>& ops) {
     for (Buffer target : targets) {
       const auto [entry, first_time] = folded_.try_emplace(target, kNoBuffer);
       Buffer& folded = entry->second;
@@ -307,7 +313,9 @@ class Planner {
     started_.assign(plan_.factors.size(), false);
   }
 
-  Piece slot_piece(int f, const SlotView& view) { return {factor(f).eta[std::size_t(view.slot)], view.offset, view.axes, {f}}; }
+  Piece slot_piece(int f, const SlotView& view) {
+    return {factor(f).eta[std::size_t(view.slot)], view.offset, view.axes, {f}};
+  }
 
   std::vector<std::pair<Message, Piece>> messages_to(int f, bool prior_only) {
     std::vector<std::pair<Message, Piece>> out;
@@ -354,7 +362,8 @@ class Planner {
     contractions_.forget(f);
     for (const PlanTerm& t : terms_) {
       const std::vector<int> in = factors_in(t);
-      const bool mentions = std::find(in.begin(), in.end(), f) != in.end() || (t.fused >= 0 && plan_.owner[std::size_t(t.fused)] == f);
+      const bool mentions =
+          std::find(in.begin(), in.end(), f) != in.end() || (t.fused >= 0 && plan_.owner[std::size_t(t.fused)] == f);
       for (int other : in)
         if (mentions && other != f) current_[std::size_t(other)] = false;
     }
@@ -365,7 +374,9 @@ class Planner {
     const kernels::MixtureSweep& op = *plan_.fused[std::size_t(match.variable)];
     std::vector<std::pair<Message, Piece>> messages;
     for (const MixtureTerm& t : match.terms) {
-      const Buffer target = t.monomial == Monomial::constant ? op.constant : t.monomial == Monomial::linear ? op.linear : op.quadratic;
+      const Buffer target = t.monomial == Monomial::constant ? op.constant
+                            : t.monomial == Monomial::linear ? op.linear
+                                                             : op.quadratic;
       messages.emplace_back(message({t.rest, {}, -1}, -1), Piece{target, 0, strides(t.labels), {f}});
     }
     accumulate(messages, {op.constant, op.linear, op.quadratic}, ops);
@@ -388,7 +399,9 @@ class Planner {
         }
     }
     for (std::size_t f = 0; f < started_.size(); ++f)
-      if (!started_[f]) throw ShapeError(plan_.factors[f].name + " cannot start at its prior, whose parents wait for it; give it a start");
+      if (!started_[f])
+        throw ShapeError(plan_.factors[f].name +
+                         " cannot start at its prior, whose parents wait for it; give it a start");
   }
 
   bool parents_started(int f) const {
@@ -415,15 +428,18 @@ class Planner {
   }
 
   void start_gaussian(const Factorisation::GaussianStart& s, std::vector<Op>& ops) {
-    if (s.variable.id < 0 || s.variable.id >= int(m_.variables.size())) throw ShapeError("a start for a variable of another model");
+    if (s.variable.id < 0 || s.variable.id >= int(m_.variables.size()))
+      throw ShapeError("a start for a variable of another model");
     const int f = plan_.owner[std::size_t(s.variable.id)];
     Factor& x = factor(f);
     if (x.family != kernels::Family::gaussian || x.variables.size() != 1)
       throw ShapeError(x.name + ": only a Gaussian factor of one variable starts from a mean");
     const kernels::Extent elements = elements_of(m_, x);
-    const std::int64_t d = x.dimension, size = d * (elements.plate < 0 ? elements.size : m_.plates[elements.plate].size);
+    const std::int64_t d = x.dimension,
+                       size = d * (elements.plate < 0 ? elements.size : m_.plates[elements.plate].size);
     if (std::int64_t(s.mean.size()) != size)
-      throw ShapeError(x.name + ": the start needs " + std::to_string(size) + " numbers, not " + std::to_string(s.mean.size()));
+      throw ShapeError(x.name + ": the start needs " + std::to_string(size) + " numbers, not " +
+                       std::to_string(s.mean.size()));
     if (!(s.variance > 0)) throw ShapeError(x.name + ": the variance of the start must be positive");
     DataInfo mean;
     mean.name = "start of " + x.name;
@@ -453,7 +469,8 @@ class Planner {
   void start_categorical(int f, std::vector<Op>& ops) {
     Factor& x = factor(f);
     const auto& starts = q_.categorical_starts();
-    const auto given = std::find_if(starts.begin(), starts.end(), [&](const auto& s) { return s.variable.id == x.variables[0]; });
+    const auto given =
+        std::find_if(starts.begin(), starts.end(), [&](const auto& s) { return s.variable.id == x.variables[0]; });
     const kernels::Extent elements = elements_of(m_, x);
     const std::int64_t n = elements.plate < 0 ? elements.size * m_.problems : m_.plates[elements.plate].size;
     kernels::Responsibilities r;
@@ -462,10 +479,12 @@ class Planner {
       r.labels = given->labels;
       r.dense = given->responsibilities;
       if (!r.labels.empty() && std::int64_t(r.labels.size()) != n)
-        throw ShapeError(x.name + ": " + std::to_string(n) + " elements, " + std::to_string(r.labels.size()) + " labels to start from");
+        throw ShapeError(x.name + ": " + std::to_string(n) + " elements, " + std::to_string(r.labels.size()) +
+                         " labels to start from");
       if (r.dense.rows() > 0 && (r.dense.rows() != n || r.dense.cols() != x.dimension))
-        throw ShapeError(x.name + ": responsibilities to start from must be " + std::to_string(n) + " x " + std::to_string(x.dimension) +
-                         ", not " + std::to_string(r.dense.rows()) + " x " + std::to_string(r.dense.cols()));
+        throw ShapeError(x.name + ": responsibilities to start from must be " + std::to_string(n) + " x " +
+                         std::to_string(x.dimension) + ", not " + std::to_string(r.dense.rows()) + " x " +
+                         std::to_string(r.dense.cols()));
     }
     plan_.program.responsibilities.push_back(std::move(r));
     const int position = int(plan_.program.responsibilities.size()) - 1;
@@ -488,7 +507,8 @@ class Planner {
         if (v.id < 0 || v.id >= int(m_.variables.size())) throw ShapeError("schedule: a variable of another model");
         const int own = plan_.owner[std::size_t(v.id)];
         if (f >= 0 && own != f)
-          throw ShapeError("schedule: '" + m_.variables[std::size_t(v.id)].name + "' is not in " + plan_.factors[std::size_t(f)].name);
+          throw ShapeError("schedule: '" + m_.variables[std::size_t(v.id)].name + "' is not in " +
+                           plan_.factors[std::size_t(f)].name);
         f = own;
       }
       order.push_back(f);
@@ -496,7 +516,8 @@ class Planner {
     if (!schedule.empty() || !default_to_all) return order;
     order.resize(plan_.factors.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_partition(order.begin(), order.end(), [&](int f) { return plan_.factors[std::size_t(f)].on(m_.observed_plate); });
+    std::stable_partition(order.begin(), order.end(),
+                          [&](int f) { return plan_.factors[std::size_t(f)].on(m_.observed_plate); });
     return order;
   }
 
@@ -518,7 +539,8 @@ class Planner {
       contractions_.constants().push_back(kernels::Fill{constant_part_, 0});
       for (std::size_t t = 0; t < terms_.size(); ++t)
         if (const Message m = message(terms_[t], -1); is_constant(m))
-          contractions_.emit(contractions_.constants(), m.coefficient, m.pieces, m.over, {constant_part_, 0, {}, {}}, true);
+          contractions_.emit(contractions_.constants(), m.coefficient, m.pieces, m.over, {constant_part_, 0, {}, {}},
+                             true);
     }
     b.parts.push_back(constant_part_);
     for (std::size_t t = 0; t < terms_.size(); ++t) {
@@ -551,11 +573,11 @@ class Planner {
   Plan plan_;
   Contractions contractions_;
   std::vector<PlanTerm> terms_;
-  std::map<int, std::vector<int>> terms_of_;                ///< by factor
-  std::vector<std::optional<MixtureMatch>> matches_;        ///< by factor
-  std::vector<Buffer> data_buffers_;                        ///< by data
-  std::map<Buffer, Buffer> folded_;                         ///< constant part of a sum of messages, by target
-  std::vector<bool> current_;                               ///< by factor: eta is the sum of all its messages now
+  std::map<int, std::vector<int>> terms_of_;          ///< by factor
+  std::vector<std::optional<MixtureMatch>> matches_;  ///< by factor
+  std::vector<Buffer> data_buffers_;                  ///< by data
+  std::map<Buffer, Buffer> folded_;                   ///< constant part of a sum of messages, by target
+  std::vector<bool> current_;                         ///< by factor: eta is the sum of all its messages now
   std::vector<bool> started_;
   std::vector<int> order_;
   Buffer constant_part_ = kNoBuffer;

@@ -32,10 +32,13 @@ const Factor& require(const Posterior::Impl& p, Variable v, Family family) {
   return f;
 }
 
-std::int64_t numbers(const std::vector<double>& buffer, std::int64_t of_one) { return of_one > 0 ? std::int64_t(buffer.size()) / of_one : 0; }
+std::int64_t numbers(const std::vector<double>& buffer, std::int64_t of_one) {
+  return of_one > 0 ? std::int64_t(buffer.size()) / of_one : 0;
+}
 
 /// Beta parameters of sticks from natural ones: what rides on ln pi_k counts for its own stick and all before it.
-std::vector<double> stick_parameters(const std::vector<double>& v, const std::vector<double>& rest, const std::vector<double>& pi, int k) {
+std::vector<double> stick_parameters(const std::vector<double>& v, const std::vector<double>& rest,
+                                     const std::vector<double>& pi, int k) {
   std::vector<double> out(v.size() * 2);
   for (std::size_t first = 0; first < v.size(); first += std::size_t(k)) {
     double tail = 0;
@@ -99,7 +102,9 @@ std::vector<double> Posterior::Impl::extract(Variable v, int statistic, int prob
   return out;
 }
 
-std::vector<double> Posterior::expected_statistic(Variable v, int index, int problem) const { return impl_->extract(v, index, problem); }
+std::vector<double> Posterior::expected_statistic(Variable v, int index, int problem) const {
+  return impl_->extract(v, index, problem);
+}
 
 std::vector<double> Posterior::mean(Variable v, int problem) const {
   const Factor& f = impl_->factor_of(v);
@@ -139,13 +144,15 @@ GaussianParameters Posterior::gaussian(Variable v, int problem) const {
   out.count = numbers(out.mean, f.dimension);
   for (std::size_t e = 0; e < std::size_t(out.count); ++e)
     for (std::size_t i = 0; i < d; ++i)
-      for (std::size_t j = 0; j < d; ++j) out.covariance[(e * d + i) * d + j] -= out.mean[e * d + i] * out.mean[e * d + j];
+      for (std::size_t j = 0; j < d; ++j)
+        out.covariance[(e * d + i) * d + j] -= out.mean[e * d + i] * out.mean[e * d + j];
   return out;
 }
 
 GammaParameters Posterior::gamma(Variable v, int problem) const {
   const Factor& f = require(*impl_, v, Family::wishart);
-  if (impl_->model.variables[std::size_t(v.id)].domain != Domain::positive) throw Error(f.name + " is Wishart, not Gamma");
+  if (impl_->model.variables[std::size_t(v.id)].domain != Domain::positive)
+    throw Error(f.name + " is Wishart, not Gamma");
   GammaParameters out{impl_->read(f.eta[1], problem), impl_->read(f.eta[0], problem)};
   for (double& a : out.shape) a += 1;
   for (double& b : out.rate) b = -b;
@@ -195,7 +202,8 @@ std::vector<double> Posterior::dirichlet(Variable v, int problem) const {
 
 std::vector<double> Posterior::beta(Variable v, int problem) const {
   const Factor& f = require(*impl_, v, Family::sticks);
-  return stick_parameters(impl_->read(f.eta[0], problem), impl_->read(f.eta[1], problem), impl_->read(f.eta[2], problem), f.dimension);
+  return stick_parameters(impl_->read(f.eta[0], problem), impl_->read(f.eta[1], problem),
+                          impl_->read(f.eta[2], problem), f.dimension);
 }
 
 int Posterior::n_problems() const { return int(impl_->summaries.size()); }

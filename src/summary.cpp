@@ -22,9 +22,11 @@ const char* why(Termination t) {
 
 std::string Summary::brief_report() const {
   std::string line = fmt::format("{} after {} sweeps: bound {:.6f} nats", why(termination), n_iter, elbo);
-  if (termination == Termination::numerical_error || termination == Termination::no_data) return fmt::format("{}: {}", why(termination), message);
+  if (termination == Termination::numerical_error || termination == Termination::no_data)
+    return fmt::format("{}: {}", why(termination), message);
   line += fmt::format(", {:g} rows, {} {}", rows, device, precision == Scalar::float32 ? "float32" : "float64");
-  if (seconds > 0 && n_iter > 0) line += fmt::format(", {:.3g} s in sweeps ({:.3g} rows/s)", seconds, rows * n_iter / seconds);
+  if (seconds > 0 && n_iter > 0)
+    line += fmt::format(", {:.3g} s in sweeps ({:.3g} rows/s)", seconds, rows * n_iter / seconds);
   return line;
 }
 
@@ -33,7 +35,8 @@ std::string Summary::full_report() const {
   text += fused ? "one fused pass over the data per sweep\n" : "generic operations\n";
   text += fmt::format("{:>6} {:>22} {:>14}\n", "sweep", "bound", "gain");
   for (std::size_t i = 0; i < elbo_trace.size(); ++i)
-    text += fmt::format("{:>6} {:>22.10f} {:>14}\n", i, elbo_trace[i], i ? fmt::format("{:.6g}", elbo_trace[i] - elbo_trace[i - 1]) : "");
+    text += fmt::format("{:>6} {:>22.10f} {:>14}\n", i, elbo_trace[i],
+                        i ? fmt::format("{:.6g}", elbo_trace[i] - elbo_trace[i - 1]) : "");
   return text;
 }
 

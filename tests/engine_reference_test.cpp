@@ -46,11 +46,14 @@ TEST(Reference, GaussianUnderEverySubdivision) {
     q.split(x, blocks(c["factorisation"])).start_gaussian(x, flat(c["init"]["mean_init"]), 1.0);
     const Posterior post = infer(p, q, {{x}}, sweeps(c), Device::cpu(1));
     // The bound of the joint case is zero: compare on the scale of the terms that cancel in it.
-    expect_close(post.summary().elbo_trace, [&] {
-      std::vector<double> t = flat(c["elbo_trace"]);
-      t.resize(std::min(t.size(), post.summary().elbo_trace.size()));
-      return t;
-    }(), kBound, 1e-3, "bound");
+    expect_close(
+        post.summary().elbo_trace,
+        [&] {
+          std::vector<double> t = flat(c["elbo_trace"]);
+          t.resize(std::min(t.size(), post.summary().elbo_trace.size()));
+          return t;
+        }(),
+        kBound, 1e-3, "bound");
     const GaussianParameters g = post.gaussian(x);
     int b = 0;
     for (const std::vector<int>& block : blocks(c["factorisation"])) {
@@ -87,7 +90,8 @@ TEST(Reference, RegressionWithRelevanceDetermination) {
     for (std::size_t b = 0; b < subdivision.size(); ++b) {
       const Json& expected = c["posterior"]["w" + std::to_string(b)];
       expect_close(part(g.mean, subdivision[b], features, false), flat(expected["m"]), kPosterior, 1, "mean");
-      expect_close(part(g.covariance, subdivision[b], features, true), flat(expected["V"]), kPosterior, 1e-2, "covariance");
+      expect_close(part(g.covariance, subdivision[b], features, true), flat(expected["V"]), kPosterior, 1e-2,
+                   "covariance");
     }
     expect_close(post.gamma(alpha).shape, flat(c["posterior"]["alpha"]["a"]), kPosterior, 0, "alpha shape");
     expect_close(post.gamma(alpha).rate, flat(c["posterior"]["alpha"]["b"]), kPosterior, 0, "alpha rate");
@@ -163,7 +167,9 @@ TEST(Reference, RowsNestedInGroups) {
     const Json& factor = c["posterior"][block ? "mum" : "mu"];
     expect_close(post.gaussian(mu).mean, flat(factor["m"]), kPosterior, 1, "mu");
     expect_close(post.gaussian(mu).covariance, flat(factor["V"]), kPosterior, 1, "V");
-    if (!block) { EXPECT_NEAR(post.gaussian(m).mean[0], c["posterior"]["m"]["m"], kPosterior * 3); }
+    if (!block) {
+      EXPECT_NEAR(post.gaussian(m).mean[0], c["posterior"]["m"]["m"], kPosterior * 3);
+    }
   }
 }
 
@@ -185,7 +191,8 @@ TEST(Reference, MeansAndPrecisionsOfAMixtureInFactorsOfTheirOwn) {
     q.start_labels(z, c["z0"].get<std::vector<std::int32_t>>());
     Options options;
     options.fuse = fuse;
-    const Posterior post = infer(p, q, {{mu}, {lambda}, {z}, {pi}}, {c["iters"].get<int>(), 0.0}, Device::cpu(1), options);
+    const Posterior post =
+        infer(p, q, {{mu}, {lambda}, {z}, {pi}}, {c["iters"].get<int>(), 0.0}, Device::cpu(1), options);
     EXPECT_EQ(post.summary().fused, fuse);
     std::vector<double> trace = post.summary().elbo_trace;
     trace.erase(trace.begin());  // the reference begins after the first sweep

@@ -17,7 +17,8 @@ using namespace cavi;
 using cavi::testing::clusters;
 using cavi::testing::expect_close;
 
-constexpr CovarianceType kTypes[] = {CovarianceType::full, CovarianceType::tied, CovarianceType::diag, CovarianceType::spherical};
+constexpr CovarianceType kTypes[] = {CovarianceType::full, CovarianceType::tied, CovarianceType::diag,
+                                     CovarianceType::spherical};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 MixtureOptions options(CovarianceType type, int components, Scalar precision = Scalar::float64) {
@@ -36,8 +37,8 @@ struct Fit {
   MixturePosterior q;
 };
 
-Fit fit(const MixtureOptions& o, const Matrix& x, const std::vector<double>& weight = {}, const InitialResponsibilities& start = {},
-        int threads = 1) {
+Fit fit(const MixtureOptions& o, const Matrix& x, const std::vector<double>& weight = {},
+        const InitialResponsibilities& start = {}, int threads = 1) {
   Mixture m(o, Device::cpu(threads));
   Fit f{m.fit(x, weight, start), {}};
   f.q = m.posterior();
@@ -75,7 +76,8 @@ TEST_P(EveryType, ScalingShiftsTheBoundByTheLogVolume) {
   for (double& v : scaled) v *= 8;  // a power of two: no rounding
   const Fit a = fit(options(GetParam(), 3), Matrix(x, n, d)), b = fit(options(GetParam(), 3), Matrix(scaled, n, d));
   for (std::size_t i = 0; i < a.summary.elbo_trace.size(); ++i)
-    EXPECT_NEAR(b.summary.elbo_trace[i], a.summary.elbo_trace[i] - n * d * std::log(8.0), 1e-9 * std::abs(b.summary.elbo));
+    EXPECT_NEAR(b.summary.elbo_trace[i], a.summary.elbo_trace[i] - n * d * std::log(8.0),
+                1e-9 * std::abs(b.summary.elbo));
   expect_close(a.q.weights, b.q.weights, 1e-10, 1, "weights");
 }
 
@@ -139,7 +141,8 @@ TEST_P(EveryType, BatchIsTheLoopOfSingleFitsBitForBit) {
       EXPECT_EQ(batch.posterior.means, fit_batch(o, all, offsets, Device::cpu(8)).posterior.means);
       std::vector<double> means, covariances;
       for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-        const Fit one = fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d), {}, {}, int(b) + 1);
+        const Fit one =
+            fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d), {}, {}, int(b) + 1);
         EXPECT_EQ(one.summary.elbo_trace, batch.summaries[b].elbo_trace) << "problem " << b;
         EXPECT_EQ(one.summary.n_iter, batch.summaries[b].n_iter);
         means.insert(means.end(), one.q.means.begin(), one.q.means.end());
@@ -161,7 +164,9 @@ TEST_P(EveryType, NothingToLearnFromLeavesAProperPosterior) {
       EXPECT_NEAR(std::accumulate(f.q.counts.begin(), f.q.counts.end(), 0.0), n, 1e-9 * n);
       for (double s : f.q.covariances) EXPECT_TRUE(std::isfinite(s));
       for (int j = 0; j < k; ++j)
-        if (f.q.counts[std::size_t(j)] < 1e-12) { EXPECT_NEAR(f.q.means[std::size_t(j * d + 2)], 1e3, 1e-9) << "an empty component stays at the prior"; }
+        if (f.q.counts[std::size_t(j)] < 1e-12) {
+          EXPECT_NEAR(f.q.means[std::size_t(j * d + 2)], 1e3, 1e-9) << "an empty component stays at the prior";
+        }
     }
   }
 }
@@ -182,7 +187,8 @@ TEST_P(EveryType, Float32FollowsFloat64) {
   const Fit a = fit(options(GetParam(), 3, Scalar::float32), Matrix(narrow, n, d), {}, labels);
   const Fit b = fit(options(GetParam(), 3, Scalar::float64), Matrix(exact, n, d), {}, labels);
   for (std::size_t i = 0; i < a.summary.elbo_trace.size(); ++i)
-    EXPECT_NEAR(a.summary.elbo_trace[i], b.summary.elbo_trace[i], 1e-5 * std::abs(b.summary.elbo_trace[i])) << "sweep " << i;
+    EXPECT_NEAR(a.summary.elbo_trace[i], b.summary.elbo_trace[i], 1e-5 * std::abs(b.summary.elbo_trace[i]))
+        << "sweep " << i;
   EXPECT_EQ(a.summary.precision, Scalar::float32);
 }
 
@@ -268,7 +274,8 @@ TEST(Mixture, WrongOptionsAreAllNamedAtOnce) {
   o.weight_concentration_prior = 0;
   o.discount = 0.5;
   const std::string all = message_of<OptionError>([&] { Mixture{o}; });
-  for (const char* name : {"n_components", "mean_precision_prior", "max_iter", "tol", "weight_concentration_prior", "discount"})
+  for (const char* name :
+       {"n_components", "mean_precision_prior", "max_iter", "tol", "weight_concentration_prior", "discount"})
     EXPECT_NE(all.find(name), std::string::npos) << all;
   MixtureOptions p;
   p.degrees_of_freedom_prior = 1;
@@ -281,18 +288,35 @@ TEST(Mixture, WrongOptionsAreAllNamedAtOnce) {
 TEST(Mixture, WrongDataAreRefusedByName) {
   const MixtureOptions o = options(CovarianceType::full, 2);
   std::vector<double> x = clusters(20, 2, 12);
-  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(std::vector<double>{}, 0, 2)); }).find("0 rows"), std::string::npos);
+  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(std::vector<double>{}, 0, 2)); }).find("0 rows"),
+            std::string::npos);
   EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {1, 2}); }).find("20 rows"), std::string::npos);
-  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), std::vector<double>(20, 0)); }).find("zero"), std::string::npos);
-  EXPECT_NE(message_of<NumericalError>([&] { fit(o, Matrix(x, 20, 2), [] { std::vector<double> w(20, 1); w[3] = -1; return w; }()); }).find("element 3"), std::string::npos);
-  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {}, std::vector<std::int32_t>(20, 5)); }).find("row 0"), std::string::npos);
-  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {}, std::vector<std::int32_t>(19, 0)); }).find("20"), std::string::npos);
-  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {}, Matrix(std::vector<double>(60, 0.3), 20, 3)); }).find("20 x 2"), std::string::npos);
+  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), std::vector<double>(20, 0)); }).find("zero"),
+            std::string::npos);
+  EXPECT_NE(message_of<NumericalError>([&] {
+              fit(o, Matrix(x, 20, 2), [] {
+                std::vector<double> w(20, 1);
+                w[3] = -1;
+                return w;
+              }());
+            }).find("element 3"),
+            std::string::npos);
+  EXPECT_NE(
+      message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {}, std::vector<std::int32_t>(20, 5)); }).find("row 0"),
+      std::string::npos);
+  EXPECT_NE(message_of<ShapeError>([&] { fit(o, Matrix(x, 20, 2), {}, std::vector<std::int32_t>(19, 0)); }).find("20"),
+            std::string::npos);
+  EXPECT_NE(message_of<ShapeError>([&] {
+              fit(o, Matrix(x, 20, 2), {}, Matrix(std::vector<double>(60, 0.3), 20, 3));
+            }).find("20 x 2"),
+            std::string::npos);
   x[7] = std::numeric_limits<double>::infinity();
   EXPECT_NE(message_of<NumericalError>([&] { fit(o, Matrix(x, 20, 2)); }).find("row 3, column 1"), std::string::npos);
   MixtureOptions not_definite = o;
   not_definite.covariance_prior = std::vector<double>{1, 2, 2, 1};
-  EXPECT_NE(message_of<ShapeError>([&] { fit(not_definite, Matrix(clusters(20, 2, 12), 20, 2)); }).find("positive definite"), std::string::npos);
+  EXPECT_NE(
+      message_of<ShapeError>([&] { fit(not_definite, Matrix(clusters(20, 2, 12), 20, 2)); }).find("positive definite"),
+      std::string::npos);
   EXPECT_THROW(Mixture(o).posterior(), Error);
 }
 
@@ -321,7 +345,8 @@ TEST(Mixture, DataFarFromTheOriginFitAsWell) {
   std::vector<double> x = clusters(n, d, 14), far = x;
   for (double& v : far) v += 1 << 20;
   for (const CovarianceType type : kTypes) {
-    const Fit a = fit(options(type, 3, Scalar::float32), Matrix(x, n, d)), b = fit(options(type, 3, Scalar::float32), Matrix(far, n, d));
+    const Fit a = fit(options(type, 3, Scalar::float32), Matrix(x, n, d)),
+              b = fit(options(type, 3, Scalar::float32), Matrix(far, n, d));
     EXPECT_NEAR(a.summary.elbo, b.summary.elbo, 1e-5 * n);
   }
 }

@@ -16,7 +16,8 @@ void expect_refusal(F call, std::initializer_list<const char*> words) {
     call();
     FAIL() << "nothing was thrown";
   } catch (const E& e) {
-    for (const char* w : words) EXPECT_NE(std::string(e.what()).find(w), std::string::npos) << e.what() << "\nlacks: " << w;
+    for (const char* w : words)
+      EXPECT_NE(std::string(e.what()).find(w), std::string::npos) << e.what() << "\nlacks: " << w;
   }
 }
 
@@ -74,7 +75,11 @@ TEST(ShapeErrors, NameWhatDoesNotFit) {
   Model p;
   const Plate n = p.plate("n", 4), d = p.plate("d", 2);
   expect_refusal<ShapeError>([&] { p.data("X", {1, 2, 3}, {n, d}); }, {"'X'", "8", "3"});
-  expect_refusal<ShapeError>([&] { p.data("X", Matrix(std::vector<double>(6, 0), 3, 2), {n, d}); }, {"'X'", "4 x 2", "3 x 2"});
+  expect_refusal<ShapeError>(
+      [&] {
+        p.data("X", Matrix(std::vector<double>(6, 0), 3, 2), {n, d});
+      },
+      {"'X'", "4 x 2", "3 x 2"});
   const Data y = p.data("y", {1, 2, 3, 4}, {n});
   expect_refusal<ShapeError>([&] { p.observe(y(d), normal(0, 1)); }, {"'y'", "plate 'n'"});
   expect_refusal<ShapeError>([&] { p.observe(y(n, d), normal(0, 1)); }, {"'y'", "1 labels"});

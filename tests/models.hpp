@@ -63,11 +63,10 @@ inline Case gaussian_mixture(CovarianceType type, Weights weights, bool split, b
   const Data X = p.data("X", Matrix(clusters(kRows, kFeatures, 5), kRows, kFeatures), {n, d}, {0.5, -0.25, 0.1});
   Variable alpha;
   if (weights == Weights::latent_concentration) alpha = p.latent("alpha", {}, gamma(1, 1));
-  const Variable pi =
-      weights == Weights::dirichlet    ? p.latent("pi", {}, dirichlet(0.5), {k})
-      : weights == Weights::sticks     ? p.latent("pi", {}, stick_breaking(1.5), {k})
-      : weights == Weights::pitman_yor ? p.latent("pi", {}, stick_breaking(1.5, 0.25), {k})
-                                       : p.latent("pi", {}, stick_breaking(alpha()), {k});
+  const Variable pi = weights == Weights::dirichlet    ? p.latent("pi", {}, dirichlet(0.5), {k})
+                      : weights == Weights::sticks     ? p.latent("pi", {}, stick_breaking(1.5), {k})
+                      : weights == Weights::pitman_yor ? p.latent("pi", {}, stick_breaking(1.5, 0.25), {k})
+                                                       : p.latent("pi", {}, stick_breaking(alpha()), {k});
   const Variable z = p.latent("z", {n}, categorical(pi(k)), {k});
   Variable mu, lambda;
   switch (type) {
@@ -108,7 +107,8 @@ inline Case regression(std::vector<std::vector<int>> blocks) {
   const Plate n = p.plate("n", kRows), d = p.plate("d", kFeatures);
   const std::vector<double> X = gaussians(kRows * kFeatures, 11), noise = gaussians(kRows, 12, 0.3);
   std::vector<double> y(kRows);
-  for (int i = 0; i < kRows; ++i) y[std::size_t(i)] = 2 * X[std::size_t(i * kFeatures)] - X[std::size_t(i * kFeatures + 3)] + noise[std::size_t(i)];
+  for (int i = 0; i < kRows; ++i)
+    y[std::size_t(i)] = 2 * X[std::size_t(i * kFeatures)] - X[std::size_t(i * kFeatures + 3)] + noise[std::size_t(i)];
   const Data Xd = p.data("X", X, {n, d}), yd = p.data("y", y, {n});
   const Variable alpha = p.latent("alpha", {d}, gamma(0.1, 0.1)), tau = p.latent("tau", {}, gamma(0.1, 0.1));
   const Variable w = p.latent("w", {}, normal(0, alpha(d)), {d});
@@ -157,7 +157,8 @@ inline Case hierarchy(bool joint) {
   const Plate n = p.plate("n", kRows), g = p.plate("g", kGroups);
   const Data y = p.data("y", gaussians(kRows, 41, 2), {n});
   const Index of = p.index("group", n, g, labels(kRows, kGroups));
-  const Variable m = p.latent("m", {}, normal(0, 0.1)), kappa = p.latent("kappa", {}, gamma(1, 1)), tau = p.latent("tau", {}, gamma(1, 1));
+  const Variable m = p.latent("m", {}, normal(0, 0.1)), kappa = p.latent("kappa", {}, gamma(1, 1)),
+                 tau = p.latent("tau", {}, gamma(1, 1));
   const Variable mu = p.latent("mu", {g}, normal(m(), kappa()));
   p.observe(y(n), normal(mu(of), tau()));
   c.q = std::make_unique<Factorisation>(p);
@@ -173,13 +174,16 @@ inline Case count_mixture(Conditional::Kind kind) {
   Model& p = *c.model;
   const Plate n = p.plate("n", kRows), k = p.plate("k", kComponents), d = p.plate("d", kFeatures);
   std::vector<double> x = clusters(kRows, kFeatures, 51);
-  for (double& v : x) v = kind == Conditional::Kind::bernoulli ? double(v > 0.5) : kind == Conditional::Kind::poisson ? std::floor(std::abs(2 * v)) : std::abs(v);
+  for (double& v : x)
+    v = kind == Conditional::Kind::bernoulli ? double(v > 0.5)
+        : kind == Conditional::Kind::poisson ? std::floor(std::abs(2 * v))
+                                             : std::abs(v);
   const Data X = p.data("x", Matrix(x, kRows, kFeatures), {n, d});
   const Variable pi = p.latent("pi", {}, dirichlet(1), {k});
   const Variable z = p.latent("z", {n}, categorical(pi(k)), {k});
   const bool unit = kind == Conditional::Kind::bernoulli;
   const Variable rate = unit ? p.latent("p", {k, d}, beta(0.5, 0.5)) : p.latent("rate", {k, d}, gamma(1, 1));
-  p.observe(X(n, d), mixture(z(n, k), unit                                  ? bernoulli(rate(k, d))
+  p.observe(X(n, d), mixture(z(n, k), unit                                 ? bernoulli(rate(k, d))
                                       : kind == Conditional::Kind::poisson ? poisson(rate(k, d))
                                                                            : exponential(rate(k, d))));
   c.q = std::make_unique<Factorisation>(p);
@@ -194,9 +198,11 @@ inline std::vector<NamedModel> all_models() {
   const char* const priors[] = {"dirichlet", "sticks", "pitman_yor", "latent_concentration"};
   for (int t = 0; t < 4; ++t)
     for (int w = 0; w < 4; ++w)
-      all.push_back({std::string(types[t]) + "_mixture_" + priors[w], [t, w] { return gaussian_mixture(CovarianceType(t), Weights(w), false, w == 1); }});
+      all.push_back({std::string(types[t]) + "_mixture_" + priors[w],
+                     [t, w] { return gaussian_mixture(CovarianceType(t), Weights(w), false, w == 1); }});
   for (int t = 0; t < 4; ++t)
-    all.push_back({std::string(types[t]) + "_mixture_split", [t] { return gaussian_mixture(CovarianceType(t), Weights::dirichlet, true, t % 2 == 0); }});
+    all.push_back({std::string(types[t]) + "_mixture_split",
+                   [t] { return gaussian_mixture(CovarianceType(t), Weights::dirichlet, true, t % 2 == 0); }});
   all.push_back({"regression_whole", [] { return regression({{0, 1, 2, 3, 4}}); }});
   all.push_back({"regression_blocks", [] { return regression({{3, 1}, {0}, {2, 4}}); }});
   all.push_back({"regression_split", [] { return regression({}); }});

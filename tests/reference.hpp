@@ -34,15 +34,16 @@ inline std::vector<double> flat(const Json& j) {
 }
 
 /// Every number within `tolerance` of the expected one, relative to the larger of it and `floor`.
-inline void expect_close(const std::vector<double>& got, const std::vector<double>& expected, double tolerance, double floor,
-                         const std::string& what) {
+inline void expect_close(const std::vector<double>& got, const std::vector<double>& expected, double tolerance,
+                         double floor, const std::string& what) {
   ASSERT_EQ(got.size(), expected.size()) << what;
   for (std::size_t i = 0; i < got.size(); ++i)
     EXPECT_NEAR(got[i], expected[i], tolerance * std::max(std::abs(expected[i]), floor)) << what << ", number " << i;
 }
 
 /// The first entries of a trace of bounds against a reference that may be cut short.
-inline void expect_trace(const std::vector<double>& got, std::vector<double> expected, double tolerance, const std::string& what) {
+inline void expect_trace(const std::vector<double>& got, std::vector<double> expected, double tolerance,
+                         const std::string& what) {
   ASSERT_GE(got.size(), std::min(got.size(), expected.size()));
   ASSERT_GE(got.size(), 1u) << what;
   expected.resize(std::min(got.size(), expected.size()));

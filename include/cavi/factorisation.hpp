@@ -33,10 +33,23 @@ class Factorisation {
   /// ... or uniform random ones, keyed by Options::seed and the element's number in its problem.
   Factorisation& start_random(Variable z);
 
-  struct Group { std::vector<Variable> variables; };
-  struct Split { Variable variable; std::vector<std::vector<int>> blocks; };  // no blocks: one each
-  struct GaussianStart { Variable variable; std::vector<double> mean; double variance; };
-  struct CategoricalStart { Variable variable; std::vector<std::int32_t> labels; Matrix responsibilities; };  // neither: random
+  struct Group {
+    std::vector<Variable> variables;
+  };
+  struct Split {
+    Variable variable;
+    std::vector<std::vector<int>> blocks;
+  };  // no blocks: one each
+  struct GaussianStart {
+    Variable variable;
+    std::vector<double> mean;
+    double variance;
+  };
+  struct CategoricalStart {
+    Variable variable;
+    std::vector<std::int32_t> labels;
+    Matrix responsibilities;
+  };  // neither: random
 
   const Model& model() const { return *model_; }
   const std::vector<Group>& groups() const { return groups_; }

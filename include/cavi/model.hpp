@@ -34,9 +34,9 @@ struct Index {
 struct Label {
   int plate = -1;
   int copy = 0;
-  int index = -1;  ///< an Index through which the plate is reached, or -1
-  Label(Plate p) : plate(p.id) {}         // NOLINT: a plate is its own first label
-  Label(Index i) : index(i.id) {}         // NOLINT
+  int index = -1;                  ///< an Index through which the plate is reached, or -1
+  Label(Plate p) : plate(p.id) {}  // NOLINT: a plate is its own first label
+  Label(Index i) : index(i.id) {}  // NOLINT
   Label(int plate_id, int copy_number, int index_id) : plate(plate_id), copy(copy_number), index(index_id) {}
   friend bool operator==(const Label&, const Label&) = default;
   friend auto operator<=>(const Label&, const Label&) = default;
@@ -86,11 +86,11 @@ struct Product {
 /// A sum of products: the mean of a normal. Converts from a number and from a reference.
 struct Linear {
   std::vector<Product> products;
-  Linear(double constant) : products{{constant, {}}} {}     // NOLINT: a number is a constant mean
-  Linear(Reference r) : products{{1, {std::move(r)}}} {}    // NOLINT
+  Linear(double constant) : products{{constant, {}}} {}           // NOLINT: a number is a constant mean
+  Linear(Reference r) : products{{1, {std::move(r)}}} {}          // NOLINT
   Linear(std::vector<Product> sum) : products(std::move(sum)) {}  // NOLINT
 };
-Linear dot(Reference a, Reference b);       ///< sum over the labels that do not survive
+Linear dot(Reference a, Reference b);  ///< sum over the labels that do not survive
 Linear operator+(Linear a, Linear b);
 Linear operator*(double c, Linear a);
 
@@ -98,24 +98,36 @@ Linear operator*(double c, Linear a);
 struct Parameter {
   double scale = 1;
   std::optional<Reference> of;
-  Parameter(double value) : scale(value) {}                                          // NOLINT
-  Parameter(Reference r) : of(std::move(r)) {}                                       // NOLINT
+  Parameter(double value) : scale(value) {}     // NOLINT
+  Parameter(Reference r) : of(std::move(r)) {}  // NOLINT
   Parameter(double c, Reference r) : scale(c), of(std::move(r)) {}
 };
 inline Parameter operator*(double c, Reference r) { return {c, std::move(r)}; }
 
 /// p(x | parents). Made by the functions below; Model turns it into terms.
 struct Conditional {
-  enum class Kind { normal, gamma, beta, wishart, dirichlet, stick_breaking, categorical, bernoulli, poisson, exponential };
+  enum class Kind {
+    normal,
+    gamma,
+    beta,
+    wishart,
+    dirichlet,
+    stick_breaking,
+    categorical,
+    bernoulli,
+    poisson,
+    exponential
+  };
   Kind kind = Kind::normal;
-  Linear mean = 0.0;                            // normal
-  std::vector<Parameter> parameters;            // what the kind takes, in the order of its function
-  std::vector<double> matrix;                   // wishart
-  std::optional<Reference> selector;            // mixture
+  Linear mean = 0.0;                  // normal
+  std::vector<Parameter> parameters;  // what the kind takes, in the order of its function
+  std::vector<double> matrix;         // wishart
+  std::optional<Reference> selector;  // mixture
 };
 
 /// N(x; mean, precision^-1). The precision is a positive number per element of x, or a Wishart variable (or a data
-/// array with two labels of x's event) for the whole vector; `b * Lambda(k)` gives the scaled prior of a Normal-Wishart.
+/// array with two labels of x's event) for the whole vector; `b * Lambda(k)` gives the scaled prior of a
+/// Normal-Wishart.
 Conditional normal(Linear mean, Parameter precision);
 /// Gamma with shape a (a number) and rate b: b^a x^(a-1) exp(-b x) / Gamma(a). The rate may be latent.
 Conditional gamma(double shape, Parameter rate);

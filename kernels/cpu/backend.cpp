@@ -38,7 +38,8 @@ struct Instance {
 
 class CpuSession : public Session {
  public:
-  CpuSession(const Program& program, int threads) : program_(program), pool_(threads), instances_(std::size_t(program.problems)) {
+  CpuSession(const Program& program, int threads)
+      : program_(program), pool_(threads), instances_(std::size_t(program.problems)) {
     for (const auto& map : program_.maps) maps_.push_back(map.data());
     find_shared_buffers();
     load_shared_buffers();
@@ -68,12 +69,14 @@ class CpuSession : public Session {
   void write(Buffer buffer, std::int64_t problem, const std::vector<double>& values) override {
     const Problem& p = instances_.at(std::size_t(problem)).problem;
     if (std::int64_t(values.size()) != size(buffer, p))
-      throw ShapeError("'" + program_.buffers[std::size_t(buffer)].name + "' holds " + std::to_string(size(buffer, p)) + " numbers, not " +
-                       std::to_string(values.size()));
+      throw ShapeError("'" + program_.buffers[std::size_t(buffer)].name + "' holds " + std::to_string(size(buffer, p)) +
+                       " numbers, not " + std::to_string(values.size()));
     std::copy(values.begin(), values.end(), p[buffer]);
   }
 
-  void set_summary(std::int64_t problem, const Summary& summary) override { instances_.at(std::size_t(problem)).summary = summary; }
+  void set_summary(std::int64_t problem, const Summary& summary) override {
+    instances_.at(std::size_t(problem)).summary = summary;
+  }
 
   std::vector<double> responsibilities(const MixtureSweep& op, std::int64_t problem) override {
     const Problem& p = instances_.at(std::size_t(problem)).problem;
@@ -191,18 +194,25 @@ class CpuSession : public Session {
     std::visit(
         [&](const auto& o) {
           using T = std::decay_t<decltype(o)>;
-          if constexpr (std::is_same_v<T, Contract>) contract(o, p, pool_, maps_);
-          else if constexpr (std::is_same_v<T, Fill>) std::fill_n(p[o.buffer], size(o.buffer, p), o.value);
-          else if constexpr (std::is_same_v<T, Copy>) std::copy_n(p[o.from], size(o.from, p), p[o.to]);
-          else if constexpr (std::is_same_v<T, Moments>) moments(o, p, pool_);
-          else if constexpr (std::is_same_v<T, MixtureSweep>) mixture_sweep(o, p, pool_);
+          if constexpr (std::is_same_v<T, Contract>)
+            contract(o, p, pool_, maps_);
+          else if constexpr (std::is_same_v<T, Fill>)
+            std::fill_n(p[o.buffer], size(o.buffer, p), o.value);
+          else if constexpr (std::is_same_v<T, Copy>)
+            std::copy_n(p[o.from], size(o.from, p), p[o.to]);
+          else if constexpr (std::is_same_v<T, Moments>)
+            moments(o, p, pool_);
+          else if constexpr (std::is_same_v<T, MixtureSweep>)
+            mixture_sweep(o, p, pool_);
           else if constexpr (std::is_same_v<T, MixtureStart>) {
             const Rows& rows = p.rows[std::size_t(o.shape.source)];
             const SourceSpec& s = program_.sources[std::size_t(o.shape.source)];
             p.first_row = s.per_problem ? rows.first : p.number * rows.count;
             mixture_start(o, program_.responsibilities[std::size_t(o.responsibilities)], p, pool_);
           } else if constexpr (std::is_same_v<T, AssignStart>) {
-            p.first_row = o.elements.plate < 0 ? p.number * o.elements.size : program_.plate_offsets[std::size_t(o.elements.plate)][std::size_t(p.number)];
+            p.first_row = o.elements.plate < 0
+                              ? p.number * o.elements.size
+                              : program_.plate_offsets[std::size_t(o.elements.plate)][std::size_t(p.number)];
             assign_start(o, program_.responsibilities[std::size_t(o.responsibilities)], p, pool_);
           } else if constexpr (std::is_same_v<T, Bound>) {
             bound(o, p);
@@ -231,9 +241,11 @@ class CpuSession : public Session {
       const bool starting = instance.summary.elbo_trace.empty();
       const std::string where = starting ? "the start" : "sweep " + std::to_string(instance.summary.n_iter + 1);
       if (!std::isfinite(record[0])) throw NumericalError("the bound is not finite after " + b->after + " in " + where);
-      const double unit = precision_ == Scalar::float32 ? std::numeric_limits<float>::epsilon() / 2 : std::numeric_limits<double>::epsilon() / 2;
+      const double unit = precision_ == Scalar::float32 ? std::numeric_limits<float>::epsilon() / 2
+                                                        : std::numeric_limits<double>::epsilon() / 2;
       if (record[0] < before - 64 * unit * record[1])
-        throw NumericalError("the bound fell by " + std::to_string(before - record[0]) + " nats at the update of " + b->after + " in " + where);
+        throw NumericalError("the bound fell by " + std::to_string(before - record[0]) + " nats at the update of " +
+                             b->after + " in " + where);
       before = record[0];
       if (&op != &ops.back()) instance.summary.update_trace.push_back(before);
     }
@@ -254,7 +266,8 @@ class CpuSession : public Session {
   }
 
   static bool is_over(const Summary& s) {
-    return s.termination == Termination::converged || s.termination == Termination::no_data || s.termination == Termination::numerical_error;
+    return s.termination == Termination::converged || s.termination == Termination::no_data ||
+           s.termination == Termination::numerical_error;
   }
 
   void run_problem(Instance& instance, const StoppingRule& rule, const std::function<bool(const Sweep&)>& on_sweep) {
@@ -304,7 +317,8 @@ class CpuSession : public Session {
     return s.elbo - before;
   }
 
-  bool report(const std::function<bool(const Sweep&)>& on_sweep, const Instance& instance, double gain, double elapsed) {
+  bool report(const std::function<bool(const Sweep&)>& on_sweep, const Instance& instance, double gain,
+              double elapsed) {
     const std::lock_guard lock(callback_);
     const Sweep sweep{int(instance.problem.number), instance.summary.n_iter, instance.summary.elbo, gain,
                       elapsed > 0 ? double(instance.problem.size(program_.rows)) / elapsed : 0};
@@ -328,7 +342,9 @@ class CpuBackend : public Backend {
  public:
   explicit CpuBackend(int threads) : threads_(threads) {}
   std::string name() const override { return "cpu"; }
-  std::unique_ptr<Session> prepare(const Program& program) override { return std::make_unique<CpuSession>(program, threads_); }
+  std::unique_ptr<Session> prepare(const Program& program) override {
+    return std::make_unique<CpuSession>(program, threads_);
+  }
 
  private:
   int threads_;
