@@ -40,62 +40,71 @@ HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, double* coun
   return n;
 }
 
-// packed[f] = root r (x[f] - centre[f]) for n features; first += sum of r (x - centre).
-template <class T, int n>
+// packed[f] = root r (x[f] - centre[f]) for the `rows` features of a cell on the diagonal, whose products come on the
+// way: the stores of the one hide behind the arithmetic of the other.
+template <class T, int rows>
 HWY_INLINE void PackRows(const T* x, std::int64_t stride, const T* r, const T* centre, const std::int32_t* live,
-                         int lives, T* packed, std::int64_t packed_stride, double* first) {
+                         int lives, T* packed, double* first, double* cell) {
+  constexpr int kFirst[kCell] = {1, 2, 3, 6};  // first moments go where the lower triangle would
   const Tag<T> d;
-  Vec<T> sum[kCell];
-  for (int f = 0; f < kCell; ++f) sum[f] = hn::Zero(d);
-  for (int i = 0; i < lives; ++i) {
-    const auto h = Load(r + live[i]);
-    CAVI_UNROLL for (int f = 0; f < n; ++f) {
-      const auto z = hn::Mul(h, hn::Sub(Load(x + f * stride + live[i]), Set(centre[f])));
-      hn::Store(z, d, packed + f * packed_stride + i * kLanes<T>);
-      sum[f] = hn::MulAdd(h, z, sum[f]);
+  Vec<T> sum[kCell * kCell];
+  CAVI_UNROLL for (int i = 0; i < kCell * kCell; ++i) sum[i] = hn::Zero(d);
+  for (int n = 0; n < lives; ++n) {
+    const auto h = Load(r + live[n]);
+    Vec<T> z[rows];
+    CAVI_UNROLL for (int i = 0; i < rows; ++i) {
+      z[i] = hn::Mul(h, hn::Sub(Load(x + i * stride + live[n]), Set(centre[i])));
+      hn::Store(z[i], d, packed + i * stride + n * kLanes<T>);
+      sum[kFirst[i]] = hn::MulAdd(h, z[i], sum[kFirst[i]]);
+    }
+    CAVI_UNROLL for (int j = 0; j < rows; ++j) {
+      CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
     }
   }
-  AddSums<n>(sum, first);
+  HWY_ALIGN double sums[kCell * kCell] = {};
+  AddSums<T>(sum, sums);
+  for (int j = 0; j < rows; ++j) {
+    first[j] += sums[kFirst[j]];
+    for (int i = 0; i <= j; ++i) cell[j * kCell + i] += sums[j * kCell + i];
+  }
 }
 
-// Products of `rows` rows with `columns` columns of packed points, added to a cell; a cell on the diagonal needs its
-// upper triangle only.
-template <class T, int rows, int columns, bool diagonal>
+template <class T>
+HWY_NOINLINE void PackCell(const T* x, std::int64_t stride, const T* r, const T* centre, int rows,
+                           const std::int32_t* live, int lives, T* packed, double* first, double* cell) {
+  switch (rows) {
+    case 1: return PackRows<T, 1>(x, stride, r, centre, live, lives, packed, first, cell);
+    case 2: return PackRows<T, 2>(x, stride, r, centre, live, lives, packed, first, cell);
+    case 3: return PackRows<T, 3>(x, stride, r, centre, live, lives, packed, first, cell);
+    case 4: return PackRows<T, 4>(x, stride, r, centre, live, lives, packed, first, cell);
+  }
+}
+
+// Products of four rows with `columns` others of packed points, added to a cell.
+template <class T, int columns>
 HWY_INLINE void Gram(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::int64_t stride, int points, double* cell) {
   const Tag<T> d;
-  Vec<T> sum[columns][kCell];
-  CAVI_UNROLL for (int j = 0; j < columns; ++j) { CAVI_UNROLL for (int i = 0; i < kCell; ++i) sum[j][i] = hn::Zero(d); }
+  Vec<T> sum[kCell * kCell];
+  CAVI_UNROLL for (int i = 0; i < kCell * kCell; ++i) sum[i] = hn::Zero(d);
   for (int n = 0; n < points; n += kLanes<T>) {
-    Vec<T> row[rows];
-    CAVI_UNROLL for (int i = 0; i < rows; ++i) row[i] = Load(a + i * stride + n);
+    Vec<T> row[kCell];
+    CAVI_UNROLL for (int i = 0; i < kCell; ++i) row[i] = Load(a + i * stride + n);
     CAVI_UNROLL for (int j = 0; j < columns; ++j) {
-      const auto column = diagonal ? row[j < rows ? j : 0] : Load(b + j * stride + n);
-      CAVI_UNROLL for (int i = 0; i < rows; ++i) {
-        if (!diagonal || i <= j) sum[j][i] = hn::MulAdd(row[i], column, sum[j][i]);
-      }
+      const auto column = Load(b + j * stride + n);
+      CAVI_UNROLL for (int i = 0; i < kCell; ++i) sum[j * kCell + i] = hn::MulAdd(row[i], column, sum[j * kCell + i]);
     }
   }
-  CAVI_UNROLL for (int j = 0; j < columns; ++j) AddSums<kCell>(sum[j], cell + j * kCell);
+  AddSums<T>(sum, cell);
 }
 
 template <class T>
 HWY_NOINLINE void GramCell(const T* a, const T* b, int columns, std::int64_t stride, int points, double* cell) {
-  if (columns == 4) {
-    if constexpr (kManyRegisters) return Gram<T, 4, 4, false>(a, b, stride, points, cell);
-    Gram<T, 4, 2, false>(a, b, stride, points, cell);
-    return Gram<T, 4, 2, false>(a, b + 2 * stride, stride, points, cell + 2 * kCell);
+  switch (columns) {
+    case 1: return Gram<T, 1>(a, b, stride, points, cell);
+    case 2: return Gram<T, 2>(a, b, stride, points, cell);
+    case 3: return Gram<T, 3>(a, b, stride, points, cell);
+    case 4: return Gram<T, 4>(a, b, stride, points, cell);
   }
-  if (columns == 3) return Gram<T, 4, 3, false>(a, b, stride, points, cell);
-  if (columns == 2) return Gram<T, 4, 2, false>(a, b, stride, points, cell);
-  return Gram<T, 4, 1, false>(a, b, stride, points, cell);
-}
-
-template <class T>
-HWY_NOINLINE void GramDiagonal(const T* a, int rows, std::int64_t stride, int points, double* cell) {
-  if (rows == 4) return Gram<T, 4, 4, true>(a, a, stride, points, cell);
-  if (rows == 3) return Gram<T, 3, 3, true>(a, a, stride, points, cell);
-  if (rows == 2) return Gram<T, 2, 2, true>(a, a, stride, points, cell);
-  return Gram<T, 1, 1, true>(a, a, stride, points, cell);
 }
 
 template <class T>
@@ -110,18 +119,18 @@ void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const
     const int lives = Survey<T, true>(r, block.points, live, sums.count + k);
     if (lives == 0) continue;
     double* first = sums.first + std::int64_t(k) * features;
-    int f = 0;
-    for (; f + 4 <= features; f += 4)
-      PackRows<T, 4>(block.x + f * stride, stride, r, centre + f, live, lives, packed + f * stride, stride, first + f);
-    for (; f < features; ++f)
-      PackRows<T, 1>(block.x + f * stride, stride, r, centre + f, live, lives, packed + f * stride, stride, first + f);
     double* cell = sums.second + k * cells_size(features);
-    const int points = lives * kLanes<T>;
+    for (int i = 0, cells = (features + kCell - 1) / kCell; i < features; i += kCell, --cells) {
+      PackCell(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
+               packed + i * stride, first + i, cell);
+      cell += cells * kCell * kCell;
+    }
+    cell = sums.second + k * cells_size(features);
     for (int i = 0; i < features; i += kCell) {
-      GramDiagonal(packed + i * stride, std::min(kCell, features - i), stride, points, cell);
       cell += kCell * kCell;
       for (int j = i + kCell; j < features; j += kCell, cell += kCell * kCell)
-        GramCell(packed + i * stride, packed + j * stride, std::min(kCell, features - j), stride, points, cell);
+        GramCell(packed + i * stride, packed + j * stride, std::min(kCell, features - j), stride, lives * kLanes<T>,
+                 cell);
     }
   }
 }
@@ -129,34 +138,34 @@ void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const
 template <class T, Component family, int n>
 HWY_INLINE void AccumulateAxesOf(const TileParameters<T>& p, const TileBlock<T>& block, const std::int32_t* live,
                                  int lives, int k, int f, const TileSums& sums) {
+  constexpr int kSecond = 8;
   const Tag<T> d;
-  const std::int64_t at = std::int64_t(k) * p.features + f;
-  const T* HWY_RESTRICT x = block.x + f * block.stride;
-  const T* HWY_RESTRICT r = block.r + k * block.stride;
-  Vec<T> root[n], centre[n], first[kCell], second[kCell];
-  CAVI_UNROLL for (int j = 0; j < kCell; ++j) first[j] = second[j] = hn::Zero(d);
-  CAVI_UNROLL for (int j = 0; j < n; ++j) {
-    centre[j] = Set(p.centre[at + j]);
-    root[j] = family == Component::diag ? Set(p.root[at + j]) : centre[j];
-  }
+  const std::int64_t at = std::int64_t(k) * p.features + f, stride = block.stride;
+  const T* HWY_RESTRICT x = block.x + f * stride;
+  const T* HWY_RESTRICT r = block.r + k * stride;
+  const T* centre = p.centre + at;
+  const T* root = family == Component::diag ? p.root + at : centre;
+  Vec<T> sum[16];  // eight first moments, eight second
+  CAVI_UNROLL for (int j = 0; j < 16; ++j) sum[j] = hn::Zero(d);
   for (int i = 0; i < lives; ++i) {
     const auto weight = Load(r + live[i]);
     CAVI_UNROLL for (int j = 0; j < n; ++j) {
-      const auto z = Residual<family, T>(Load(x + j * block.stride + live[i]), root[j], centre[j]);
+      const auto z = Residual<family, T>(Load(x + j * stride + live[i]), Set(root[j]), Set(centre[j]));
       if constexpr (family == Component::tied) {
-        first[j] = hn::MulAdd(weight, z, first[j]);
+        sum[j] = hn::MulAdd(weight, z, sum[j]);
       } else {
         const auto weighted = hn::Mul(weight, z);
-        first[j] = hn::Add(first[j], weighted);
-        second[j] = hn::MulAdd(weighted, z, second[j]);
+        sum[j] = hn::Add(sum[j], weighted);
+        sum[kSecond + j] = hn::MulAdd(weighted, z, sum[kSecond + j]);
       }
     }
   }
-  AddSums<n>(first, sums.first + at);
-  if constexpr (family == Component::diag) AddSums<n>(second, sums.second + at);
-  if constexpr (family == Component::spherical) {
-    second[0] = hn::Add(hn::Add(second[0], second[1]), hn::Add(second[2], second[3]));
-    AddSums<1>(second, sums.second + k);
+  HWY_ALIGN double total[16] = {};
+  AddSums<T>(sum, total);
+  for (int j = 0; j < n; ++j) {
+    sums.first[at + j] += total[j];
+    if (family == Component::diag) sums.second[at + j] += total[kSecond + j];
+    if (family == Component::spherical) sums.second[k] += total[kSecond + j];
   }
 }
 
@@ -168,6 +177,11 @@ void AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& block, const
   for (int k = 0; k < p.components; ++k)
     lives[k] = Survey<T, false>(block.r + k * block.stride, block.points, live + k * vectors, sums.count + k);
   int f = 0;
+  if constexpr (kManyRegisters) {
+    for (; f + 8 <= p.features; f += 8)
+      for (int k = 0; k < p.components; ++k)
+        AccumulateAxesOf<T, family, 8>(p, block, live + k * vectors, lives[k], k, f, sums);
+  }
   for (; f + 4 <= p.features; f += 4)
     for (int k = 0; k < p.components; ++k)
       AccumulateAxesOf<T, family, 4>(p, block, live + k * vectors, lives[k], k, f, sums);
@@ -182,7 +196,7 @@ std::int64_t ScratchSize(int components, int features, int points) {
   const std::int64_t vectors = points / kLanes<T>;
   const std::int64_t packed = features * (points + 2 * 64 / std::int64_t(sizeof(T))) + vectors + 16;
   const std::int64_t lists = components * (vectors + 1) + 16;  // of 32 bits, which no T is smaller than
-  return std::max({packed, lists, std::int64_t(features) * kTile<T>});
+  return std::max({packed, lists, (2 * std::int64_t(features) + 1) * kTile<T>});
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE

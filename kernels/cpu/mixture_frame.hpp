@@ -94,14 +94,20 @@ class Frame {
         "covariance prior");
   }
 
-  // Tiles read triangular roots transposed.
+  static constexpr bool kTriangular = F::kind == Component::full || F::kind == Component::tied;
+
+  static std::int64_t packed_size(int d) { return kTriangular ? std::int64_t(d) * (d + 1) / 2 : F::root_size(d); }
+
   void round_root(int k) {
-    const int d = features_;
-    T* out = root_t_ + (F::shared ? 0 : k * F::root_size(d));
-    round(root_of(k), out, F::root_size(d));
-    if constexpr (F::kind == Component::full || F::kind == Component::tied)
-      for (int i = 0; i < d; ++i)
-        for (int j = i; j < d; ++j) out[j * d + i] = T(root_of(k)[i * d + j]);
+    const std::int64_t size = F::root_size(features_);
+    double* exact = root_of(k);
+    T* out = root_t_ + (F::shared ? 0 : k * packed_size(features_));
+    if constexpr (kTriangular) {
+      for (std::int64_t i = 0; i < size; ++i) exact[i] = T(exact[i]);
+      tiles<T>().pack_root(exact, features_, out);
+    } else {
+      round(exact, out, size);
+    }
   }
 
   int components_, features_;

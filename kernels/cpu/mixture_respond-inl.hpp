@@ -17,6 +17,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include <limits>
+#include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
@@ -24,116 +25,136 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 constexpr int kRows = kManyRegisters ? 8 : 4;     // of a triangular product in registers
 constexpr int kAbreast = kManyRegisters ? 4 : 2;  // components scored at once along the axes
 
-enum class Part { first, rest, whiten };
+// only: the rows are all there are. first: z = x - centre is kept for the rest. whiten: z = x.
+enum class Part { only, first, rest, whiten };
 
-// Rows [0, n) of y = R z over `left` columns; `root` points at the transpose of R's block, rows `features` apart.
-// first: z = x - centre, which is kept; rest: z is read; both add |y|^2 to `square`. whiten: z = x, which y replaces.
+// One vector of column t of z.
+template <class T, Part part>
+HWY_INLINE Vec<T> Column(const T* x, const T* centre, T* z) {
+  if constexpr (part == Part::rest) return Load(z);
+  if constexpr (part == Part::whiten) return Load(x);
+  const auto out = hn::Sub(Load(x), Set(*centre));
+  if constexpr (part == Part::first) hn::Store(out, Tag<T>(), z);
+  return out;
+}
+
+// Rows [0, n) of y = R z over `left` columns, of one tile: x and z are [.. x kTile]. `root` is their part of a packed
+// triangle; returns what follows it. Leaves |y|^2 in `square`, in memory lest it take registers from y; whiten: y in z.
 template <class T, int n, Part part>
-HWY_INLINE void TriangleRows(const T* HWY_RESTRICT root, int features, int left, const T* HWY_RESTRICT centre, T* x,
-                             std::int64_t stride, T* HWY_RESTRICT z, Vec<T> (&square)[kVectors]) {
+HWY_INLINE const T* TriangleRows(const T* HWY_RESTRICT root, int left, const T* HWY_RESTRICT centre, const T* x, T* z,
+                                 T* HWY_RESTRICT square) {
+  constexpr int kStep = kLanes<T>;
   const Tag<T> d;
   Vec<T> y[n][kVectors];
   CAVI_UNROLL for (int r = 0; r < n; ++r) { CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::Zero(d); }
-  const auto column = [&](int t, Vec<T>(&out)[kVectors]) HWY_ATTR {
-    CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
-      if constexpr (part == Part::rest) {
-        out[v] = Load(z + t * kTile<T> + v * kLanes<T>);
-      } else {
-        out[v] = Load(x + t * stride + v * kLanes<T>);
-        if constexpr (part == Part::first) {
-          out[v] = hn::Sub(out[v], Set(centre[t]));
-          if (left > n) hn::Store(out[v], d, z + t * kTile<T> + v * kLanes<T>);
-        }
-      }
-    }
-  };
   CAVI_UNROLL for (int t = 0; t < n; ++t) {
     Vec<T> in[kVectors];
-    column(t, in);
+    CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+      in[v] = Column<T, part>(x + t * kTile<T> + v * kStep, centre + t, z + t * kTile<T> + v * kStep);
+    }
     CAVI_UNROLL for (int r = 0; r <= t; ++r) {
-      const auto c = Set(root[t * features + r]);
+      const auto c = Set(root[t * (t + 1) / 2 + r]);
       CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::MulAdd(c, in[v], y[r][v]);
     }
   }
-  for (int t = n; t < left; ++t) {
-    Vec<T> in[kVectors];
-    column(t, in);
-    CAVI_UNROLL for (int r = 0; r < n; ++r) {
-      const auto c = Set(root[t * features + r]);
-      CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::MulAdd(c, in[v], y[r][v]);
+  root += n * (n + 1) / 2;
+  if constexpr (part != Part::only) {
+    for (int t = n; t < left; ++t, root += n) {
+      Vec<T> in[kVectors];
+      CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+        in[v] = Column<T, part>(x + t * kTile<T> + v * kStep, centre + t, z + t * kTile<T> + v * kStep);
+      }
+      CAVI_UNROLL for (int r = 0; r < n; ++r) {
+        const auto c = Set(root[r]);
+        CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::MulAdd(c, in[v], y[r][v]);
+      }
     }
   }
   CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
     if constexpr (part == Part::whiten) {
-      CAVI_UNROLL for (int r = 0; r < n; ++r) hn::Store(y[r][v], d, x + r * stride + v * kLanes<T>);
+      CAVI_UNROLL for (int r = 0; r < n; ++r) hn::Store(y[r][v], d, z + r * kTile<T> + v * kStep);
     } else {
-      auto even = square[v], odd = hn::Zero(d);  // two chains
+      auto even = part == Part::rest ? Load(square + v * kStep) : hn::Zero(d), odd = hn::Zero(d);  // two chains
       CAVI_UNROLL for (int r = 0; r < n; ++r) {
         if (r % 2 == 0) even = hn::MulAdd(y[r][v], y[r][v], even);
         if (r % 2 == 1) odd = hn::MulAdd(y[r][v], y[r][v], odd);
       }
-      square[v] = hn::Add(even, odd);
+      hn::Store(hn::Add(even, odd), d, square + v * kStep);
     }
   }
+  return root;
 }
 
-// Logits of one tile into r, their maximum into `largest`. tail: features beyond a multiple of kRows.
+// The order in which TriangleRows reads a triangle: kRows rows at a time, column by column.
+template <class T>
+void PackRoot(const double* root, int features, T* packed) {
+  for (int row = 0; row < features; row += kRows)
+    for (int t = row; t < features; ++t)
+      for (int r = row; r <= t && r < row + kRows; ++r) *packed++ = T(root[std::int64_t(r) * features + t]);
+}
+
+// Logits of one tile into r, their maximum into `largest`. tail: features beyond a multiple of kRows. x is a copy of
+// the tile, [D x kTile], and z has D + 1 such rows.
 template <class T, int tail>
-HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, T* x, std::int64_t stride, T* r, T* z,
+HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors]) {
   const Tag<T> d;
   const int features = p.features;
-  for (int k = 0; k < p.components; ++k, r += stride) {
-    const T* root = p.root + std::int64_t(k) * features * features;
-    const T* centre = p.centre + std::int64_t(k) * features;
-    Vec<T> square[kVectors];
-    for (int v = 0; v < kVectors; ++v) square[v] = hn::Zero(d);
-    int row = 0;
-    if (features >= kRows) {
-      TriangleRows<T, kRows, Part::first>(root, features, features, centre, x, stride, z, square);
-      for (row = kRows; row + kRows <= features; row += kRows)
-        TriangleRows<T, kRows, Part::rest>(root + row * (features + 1), features, features - row, centre, x, stride,
-                                           z + row * kTile<T>, square);
+  const T *root = p.root, *centre = p.centre;
+  T* square = z + features * kTile<T>;
+  for (int k = 0; k < p.components; ++k, centre += features, r += stride) {
+    if (features > kRows) {
+      root = TriangleRows<T, kRows, Part::first>(root, features, centre, x, z, square);
+      int row = kRows;
+      for (; row + kRows <= features; row += kRows)
+        root = TriangleRows<T, kRows, Part::rest>(root, features - row, centre, x, z + row * kTile<T>, square);
       if constexpr (tail > 0)
-        TriangleRows<T, tail, Part::rest>(root + row * (features + 1), features, tail, centre, x, stride,
-                                          z + row * kTile<T>, square);
-    } else if constexpr (tail > 0) {
-      TriangleRows<T, tail, Part::first>(root, features, tail, centre, x, stride, z, square);
+        root = TriangleRows<T, tail, Part::rest>(root, tail, centre, x, z + row * kTile<T>, square);
+    } else {
+      root = TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
     }
     const auto offset = Set(p.offset[k]);
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
-      const auto logit = hn::Sub(offset, square[v]);
+      const auto logit = hn::Sub(offset, Load(square + v * kLanes<T>));
       hn::Store(logit, d, r + v * kLanes<T>);
       largest[v] = hn::Max(largest[v], logit);
     }
   }
 }
 
-template <class T>
-void ScoreFullTail(const TileParameters<T>& p, T* x, std::int64_t stride, T* r, T* z, Vec<T> (&largest)[kVectors]) {
-  switch (p.features % kRows) {
-    case 0: return ScoreFull<T, 0>(p, x, stride, r, z, largest);
-    case 1: return ScoreFull<T, 1>(p, x, stride, r, z, largest);
-    case 2: return ScoreFull<T, 2>(p, x, stride, r, z, largest);
-    case 3: return ScoreFull<T, 3>(p, x, stride, r, z, largest);
-    case 4: return ScoreFull<T, 4 % kRows>(p, x, stride, r, z, largest);
-    case 5: return ScoreFull<T, 5 % kRows>(p, x, stride, r, z, largest);
-    case 6: return ScoreFull<T, 6 % kRows>(p, x, stride, r, z, largest);
-    case 7: return ScoreFull<T, 7 % kRows>(p, x, stride, r, z, largest);
+// y = R x for one tile.
+template <class T, int tail>
+HWY_NOINLINE void Whiten(const TileParameters<T>& p, const T* x, T* y) {
+  const T* root = p.root;
+  int row = 0;
+  for (; row + kRows <= p.features; row += kRows)
+    root = TriangleRows<T, kRows, Part::whiten>(root, p.features - row, nullptr, x + row * kTile<T>, y + row * kTile<T>,
+                                                nullptr);
+  if constexpr (tail > 0)
+    TriangleRows<T, tail, Part::whiten>(root, tail, nullptr, x + row * kTile<T>, y + row * kTile<T>, nullptr);
+}
+
+// visit(std::integral_constant<int, features % kRows>)
+template <class Visit>
+HWY_INLINE void WithTail(int features, Visit visit) {
+  switch (features % kRows) {
+    case 0: return visit(std::integral_constant<int, 0>());
+    case 1: return visit(std::integral_constant<int, 1>());
+    case 2: return visit(std::integral_constant<int, 2>());
+    case 3: return visit(std::integral_constant<int, 3>());
+    case 4: return visit(std::integral_constant<int, 4 % kRows>());
+    case 5: return visit(std::integral_constant<int, 5 % kRows>());
+    case 6: return visit(std::integral_constant<int, 6 % kRows>());
+    case 7: return visit(std::integral_constant<int, 7 % kRows>());
   }
 }
 
-// x = R x in place: row t of the product needs only rows t and after.
+// A tile of a block as [D x kTile], whose addresses need no multiplication, and back.
 template <class T>
-HWY_NOINLINE void Whiten(const TileParameters<T>& p, T* x, std::int64_t stride) {
-  Vec<T> unused[kVectors];
-  int row = 0;
-  for (; row + kRows <= p.features; row += kRows)
-    TriangleRows<T, kRows, Part::whiten>(p.root + row * (p.features + 1), p.features, p.features - row, nullptr,
-                                         x + row * stride, stride, nullptr, unused);
-  for (; row < p.features; ++row)
-    TriangleRows<T, 1, Part::whiten>(p.root + row * (p.features + 1), p.features, p.features - row, nullptr,
-                                     x + row * stride, stride, nullptr, unused);
+HWY_INLINE void CopyTile(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride, int features) {
+  for (int f = 0; f < features; ++f)
+    for (int v = 0; v < kVectors; ++v)
+      hn::Store(Load(from + f * from_stride + v * kLanes<T>), Tag<T>(), to + f * to_stride + v * kLanes<T>);
 }
 
 // What is squared along one axis: root x + centre with a single rounding (diag), x - centre elsewhere.
@@ -144,7 +165,7 @@ HWY_INLINE Vec<T> Residual(Vec<T> x, Vec<T> root, Vec<T> centre) {
 }
 
 template <class T, Component family, int n>
-HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, std::int64_t stride, T* r,
+HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors]) {
   const Tag<T> d;
   const int features = p.features;
@@ -152,7 +173,7 @@ HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, std::
   const T* root = family == Component::diag ? p.root + std::int64_t(k) * features : centre;
   Vec<T> square[n][kVectors];
   CAVI_UNROLL for (int j = 0; j < n; ++j) { CAVI_UNROLL for (int v = 0; v < kVectors; ++v) square[j][v] = hn::Zero(d); }
-  for (int f = 0; f < features; ++f, x += stride) {
+  for (int f = 0; f < features; ++f, x += kTile<T>) {
     Vec<T> in[kVectors];
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) in[v] = Load(x + v * kLanes<T>);
     CAVI_UNROLL for (int j = 0; j < n; ++j) {
@@ -175,20 +196,27 @@ HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, std::
 }
 
 template <class T, Component family>
-HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, std::int64_t stride, T* r,
+HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors]) {
   int k = 0;
-  for (; k + kAbreast <= p.components; k += kAbreast) ScoreAxesOf<T, family, kAbreast>(p, k, x, stride, r, largest);
-  for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, stride, r, largest);
+  for (; k + kAbreast <= p.components; k += kAbreast) ScoreAxesOf<T, family, kAbreast>(p, k, x, r, stride, largest);
+  for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
 }
 
+// Logits of the tile at x. scratch: 2 D + 1 rows of a tile.
 template <class T, Component family>
-HWY_INLINE void Score(const TileParameters<T>& p, T* x, std::int64_t stride, T* r, T* z, Vec<T> (&largest)[kVectors]) {
+HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t stride, T* scratch,
+                      Vec<T> (&largest)[kVectors]) {
+  T *tile = scratch, *other = scratch + p.features * kTile<T>;
+  CopyTile(x, stride, tile, kTile<T>, p.features);
   if constexpr (family == Component::full) {
-    ScoreFullTail(p, x, stride, r, z, largest);
+    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, stride, largest); });
+  } else if constexpr (family == Component::tied) {
+    WithTail(p.features, [&](auto tail) { Whiten<T, tail()>(p, tile, other); });
+    CopyTile(other, kTile<T>, x, stride, p.features);
+    ScoreAxes<T, family>(p, other, r, stride, largest);
   } else {
-    if constexpr (family == Component::tied) Whiten(p, x, stride);
-    ScoreAxes<T, family>(p, x, stride, r, largest);
+    ScoreAxes<T, family>(p, tile, r, stride, largest);
   }
 }
 
@@ -229,7 +257,7 @@ double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
   for (int i = 0; i < block.points; i += kTile<T>) {
     Vec<T> largest[kVectors];
     for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
-    Score<T, family>(p, block.x + i, block.stride, block.r + i, block.scratch, largest);
+    Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest);
     Normalise<T, family == Component::full>(p.components, block.weight + i, block.stride, block.r + i, largest, lse);
   }
   return hn::GetLane(hn::SumOfLanes(Tag<double>(), lse));

@@ -97,55 +97,64 @@ HWY_INLINE Vec<double> Widen(Vec<float> v) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Adds halves until one 128-bit block is left.
-template <class D>
-HWY_INLINE auto FoldBlocks(D d, hn::Vec<D> v) {
-  if constexpr (sizeof(hn::TFromD<D>) * hn::MaxLanes(D()) <= 16) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    (void)d;
-    return FoldBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-// In every block: the sums over that block of two vectors of float64, or of four of float32, side by side.
-HWY_INLINE Vec<double> Interleave(Vec<double> a, Vec<double> b) {
+// Sums over 128-bit blocks of two vectors of float64, or of four of float32, side by side in every block.
+HWY_INLINE Vec<double> SumInBlocks(const Vec<double>* v) {
   const Tag<double> d;
-  return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  return hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
 }
-HWY_INLINE Vec<float> Interleave(Vec<float> a, Vec<float> b, Vec<float> c, Vec<float> e) {
+HWY_INLINE Vec<float> SumInBlocks(const Vec<float>* v) {
   const Tag<float> d;
   const Tag<double> pairs;
-  const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
-  const auto ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
-  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)),
-                 hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+  const auto a = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1])));
+  const auto b = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3])));
+  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)));
 }
 #endif
 
-// out[i] += sum of the lanes of v[i] for i < n <= 4.
-template <int n>
-HWY_INLINE void AddSums(const Vec<double> (&v)[4], double* out) {
+// sums[i] += v[i] summed over its lanes, for 16 vectors.
+template <class T>
+HWY_INLINE void AddSums(const Vec<T> (&v)[16], double* sums) {
 #if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < n; ++i) out[i] += hn::GetLane(v[i]);
+  for (int i = 0; i < 16; ++i) sums[i] += double(hn::GetLane(v[i]));
 #else
-  const hn::FixedTag<double, 2> block;
-  HWY_ALIGN double sum[4];
-  hn::Store(FoldBlocks(Tag<double>(), Interleave(v[0], v[1])), block, sum);
-  hn::Store(FoldBlocks(Tag<double>(), Interleave(v[2], v[3])), block, sum + 2);
-  for (int i = 0; i < n; ++i) out[i] += sum[i];
-#endif
-}
-template <int n>
-HWY_INLINE void AddSums(const Vec<float> (&v)[4], double* out) {
-#if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < n; ++i) out[i] += double(hn::GetLane(v[i]));
-#else
-  const hn::FixedTag<float, 4> block;
-  HWY_ALIGN float sum[4];
-  hn::Store(FoldBlocks(Tag<float>(), Interleave(v[0], v[1], v[2], v[3])), block, sum);
-  for (int i = 0; i < n; ++i) out[i] += double(sum[i]);
+  constexpr int kPerBlock = 16 / sizeof(T);
+  constexpr int kBlocks = kLanes<T> / kPerBlock;
+  const Tag<T> d;
+  const Tag<double> wide;
+  Vec<T> in_blocks[16 / kPerBlock];
+  CAVI_UNROLL for (int i = 0; i < 16 / kPerBlock; ++i) in_blocks[i] = SumInBlocks(v + i * kPerBlock);
+  // Vectors pair up until each holds the sums of kLanes of the 16.
+  Vec<T> done[16 / kLanes<T>];
+  CAVI_UNROLL for (int i = 0; i < 16 / kLanes<T>; ++i) {
+    const Vec<T>* from = in_blocks + i * kBlocks;
+    if constexpr (kBlocks == 1) {
+      done[i] = from[0];
+    } else {
+      Vec<T> pair[kBlocks / 2];
+      CAVI_UNROLL for (int j = 0; j < kBlocks / 2; ++j) {
+        const auto even = hn::OddEvenBlocks(from[2 * j + 1], from[2 * j]);
+        const auto odd = hn::OddEvenBlocks(from[2 * j], from[2 * j + 1]);
+        pair[j] = hn::Add(even, hn::SwapAdjacentBlocks(odd));
+      }
+      if constexpr (kBlocks == 2) {
+        done[i] = pair[0];
+      } else {
+        done[i] = hn::Add(hn::ConcatLowerLower(d, pair[1], pair[0]), hn::ConcatUpperUpper(d, pair[1], pair[0]));
+      }
+    }
+  }
+  CAVI_UNROLL for (int i = 0; i < 16 / kLanes<T>; ++i) {
+    double* out = sums + i * kLanes<T>;
+    if constexpr (sizeof(T) == 8) {
+      hn::StoreU(hn::Add(hn::LoadU(wide, out), hn::BitCast(wide, done[i])), wide, out);
+    } else {
+      const hn::Half<Tag<T>> half;
+      constexpr int kHalf = kLanes<T> / 2;
+      hn::StoreU(hn::Add(hn::LoadU(wide, out), hn::PromoteTo(wide, hn::LowerHalf(half, done[i]))), wide, out);
+      hn::StoreU(hn::Add(hn::LoadU(wide, out + kHalf), hn::PromoteTo(wide, hn::UpperHalf(half, done[i]))), wide,
+                 out + kHalf);
+    }
+  }
 #endif
 }
 

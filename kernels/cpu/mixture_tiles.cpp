@@ -40,14 +40,17 @@ void AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const 
 
 template <class T>
 Tiles<T> MakeTiles() {
-  return {kTile<T>,
-          hwy::TargetName(HWY_TARGET),
-          ScratchSize<T>,
-          LoadRows<T, float>,
-          LoadRows<T, double>,
-          RespondAny<T>,
-          AccumulateAny<T>,
-          Nearest<T>};
+  Tiles<T> t;
+  t.tile = kTile<T>;
+  t.name = hwy::TargetName(HWY_TARGET);
+  t.scratch = ScratchSize<T>;
+  t.pack_root = PackRoot<T>;
+  t.load_float32 = LoadRows<T, float>;
+  t.load_float64 = LoadRows<T, double>;
+  t.respond = RespondAny<T>;
+  t.accumulate = AccumulateAny<T>;
+  t.nearest = Nearest<T>;
+  return t;
 }
 Tiles<float> MakeTiles32() { return MakeTiles<float>(); }
 Tiles<double> MakeTiles64() { return MakeTiles<double>(); }

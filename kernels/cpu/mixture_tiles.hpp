@@ -18,7 +18,7 @@ template <class T>
 struct TileParameters {
   Component family;
   int components, features;
-  const T* root;    ///< full [K x D x D] and tied [D x D]: transposed, lower triangles; diag [K x D]; spherical [K]
+  const T* root;    ///< full [K x D (D + 1) / 2] and tied: as Tiles::pack_root leaves them; diag [K x D]; spherical [K]
   const T* centre;  ///< [K x D]
   const T* offset;  ///< [K], -infinity: switched off
 };
@@ -58,6 +58,9 @@ struct Tiles {
   const char* name;  ///< of the instruction set
   /// Numbers of scratch for a block.
   std::int64_t (*scratch)(int components, int features, int points);
+
+  /// The upper triangle of a root [D x D] in the order in which the tiles read it: D (D + 1) / 2 numbers.
+  void (*pack_root)(const double* root, int features, T* packed);
 
   /// x = T(row - origin), from rows `row_stride` numbers apart. `rows` holds count * D numbers.
   void (*load_float32)(const float* from, std::int64_t row_stride, const double* origin, int count, int features,
