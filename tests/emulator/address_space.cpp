@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kTotal = kDeviceSpace + kPinnedSpace + kSharedSpace;
 constexpr int kHostFaultExit = 86;
-char* base = nullptr;
 
 std::string hexadecimal(const void* address) {
   char text[32];
@@ -43,8 +42,8 @@ void on_fault(int, siginfo_t* info, void*) {
 void reserve() {
   void* range = mmap(nullptr, kTotal, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED) throw std::bad_alloc();
-  base = static_cast<char*>(range);
-  mprotect(base + kDeviceSpace + kPinnedSpace, kSharedSpace, PROT_READ | PROT_WRITE);
+  reserved = static_cast<char*>(range);
+  mprotect(reserved + kDeviceSpace + kPinnedSpace, kSharedSpace, PROT_READ | PROT_WRITE);
 
   // The handler needs a stack of its own (a fiber's may be what overflowed) and is left without returning.
   static char stack[64 << 10];
@@ -60,15 +59,8 @@ void reserve() {
 }  // namespace
 
 char* address_space() {
-  if (!base) reserve();
-  return base;
-}
-
-bool is_emulated(const void* address) {
-  return base && static_cast<std::size_t>(static_cast<const char*>(address) - base) < kTotal;
-}
-bool is_device(const void* address) {
-  return base && static_cast<std::size_t>(static_cast<const char*>(address) - base) < kDeviceSpace;
+  if (!reserved) reserve();
+  return reserved;
 }
 
 }  // namespace emulator

@@ -20,8 +20,15 @@ inline char* device_space() { return address_space(); }
 inline char* pinned_space() { return address_space() + kDeviceSpace; }
 inline char* shared_space() { return address_space() + kDeviceSpace + kPinnedSpace; }
 
-bool is_emulated(const void* address);
-bool is_device(const void* address);
+/// Known once reserved. Inline, because the checker asks at every access.
+inline char* reserved = nullptr;
+inline bool is_emulated(const void* address) {
+  return reserved && static_cast<std::size_t>(static_cast<const char*>(address) - reserved) <
+                         kDeviceSpace + kPinnedSpace + kSharedSpace;
+}
+inline bool is_device(const void* address) {
+  return reserved && static_cast<std::size_t>(static_cast<const char*>(address) - reserved) < kDeviceSpace;
+}
 
 inline std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 

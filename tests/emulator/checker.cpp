@@ -96,6 +96,7 @@ void kernel_access(const Access& a, Thread& thread) {
 
 void host_access(const Access& a) {
   if (inside_runtime()) return;
+  const auto lock = lock_runtime();
   Allocation* allocation = find_allocation(a.address);
   if (!allocation || !allocation->live || allocation->reported) return;  // the page is protected or not ours
   if (allocation->kind == MemoryKind::constant) {

@@ -13,30 +13,30 @@
 namespace emulator {
 namespace {
 
-constexpr std::size_t kThreadsInFlight = 2048;  // enough for a few blocks of any size
+constexpr std::size_t kThreadsInFlight = 1024;  // enough for a few blocks of any size
 constexpr std::size_t kBlocksInFlight = 8;
 
 struct State {
   const Launch* launch = nullptr;
   const std::function<void()>* body = nullptr;
-  Thread* running = nullptr;
   std::optional<Fault> fault;
   LaunchOrder order;
+  Schedule schedule = Schedule::forward;
   Random random{1};
   std::uint64_t launches = 0;
   std::vector<std::unique_ptr<Thread>> idle;
 };
 State state;
+// By host thread: what another host thread does meanwhile is host code.
+thread_local Thread* running = nullptr;
 
 void run_body() {
   (*state.body)();
-  state.running->wait = Wait::done;
-  state.running->fiber.suspend();
+  running->wait = Wait::done;
+  running->fiber.suspend();
 }
 
-bool in_flight_together() {
-  return options().schedule == Schedule::random || options().schedule == Schedule::interleaved;
-}
+bool in_flight_together() { return state.schedule == Schedule::random || state.schedule == Schedule::interleaved; }
 
 // ---- life of a block
 
@@ -81,10 +81,10 @@ void end_block(Block& block) {
 Thread* next_ready(Block& block) {
   std::vector<Thread*>& ready = block.ready;
   Thread* thread = nullptr;
-  if (options().schedule == Schedule::reverse) {
+  if (state.schedule == Schedule::reverse) {
     thread = ready.back();
     ready.pop_back();
-  } else if (options().schedule == Schedule::random) {
+  } else if (state.schedule == Schedule::random) {
     std::swap(ready[block.first_ready + state.random.below(ready.size() - block.first_ready)], ready.back());
     thread = ready.back();
     ready.pop_back();
@@ -103,13 +103,13 @@ Thread* next_ready(Block& block) {
 }
 
 void resume(Thread& thread) {
-  state.running = &thread;
+  running = &thread;
   threadIdx = thread.index;
   blockIdx = thread.block->index;
   blockDim = state.launch->block;
   gridDim = state.launch->grid;
   thread.fiber.resume();
-  state.running = nullptr;
+  running = nullptr;
   if (state.fault) throw *state.fault;
 }
 
@@ -125,16 +125,18 @@ bool same_place(const Thread& a, const Thread& b) { return a.operation == b.oper
 
 void release_warp(Warp& warp, const Thread& arrived) {
   const unsigned mask = arrived.collective.mask;
+  if ((warp.waiting & mask) != mask) return;
   for (unsigned m = mask; m; m &= m - 1) {
     const Thread& lane = *warp.lanes[std::countr_zero(m)];
     // Another mask or place may still be an earlier meeting of that lane; if not, nothing will move it.
-    if (lane.wait != Wait::warp || lane.collective.mask != mask || !same_place(lane, arrived)) return;
+    if (lane.collective.mask != mask || !same_place(lane, arrived)) return;
   }
   for (unsigned m = mask; m; m &= m - 1) {
     Thread& lane = *warp.lanes[std::countr_zero(m)];
     if (lane.collective.complete) lane.collective.complete(lane);
   }
   if (!arrived.collective.complete) order_warp(state.order, warp, mask);
+  warp.waiting &= ~mask;
   for (unsigned m = mask; m; m &= m - 1) {
     Thread* lane = warp.lanes[std::countr_zero(m)];
     lane->wait = Wait::nothing;
@@ -179,7 +181,10 @@ void settle(Thread& thread) {
   Block& block = *thread.block;
   switch (thread.wait) {
     case Wait::nothing: block.ready.push_back(&thread); break;
-    case Wait::warp: release_warp(*thread.warp, thread); break;
+    case Wait::warp:
+      thread.warp->waiting |= 1u << thread.lane;
+      release_warp(*thread.warp, thread);
+      break;
     case Wait::barrier: ++block.at_barrier; break;
     case Wait::done: leave(thread); break;
   }
@@ -219,7 +224,7 @@ void run_grid() {
   struct Recycle {  // the threads of an abandoned launch too
     std::vector<std::unique_ptr<Block>>& blocks;
     ~Recycle() {
-      state.running = nullptr;
+      running = nullptr;
       for (auto& block : blocks) end_block(*block);
     }
   } recycle{blocks};
@@ -227,13 +232,13 @@ void run_grid() {
   std::uint64_t started = 0;
   for (std::size_t turn = 0;; ++turn) {
     while (blocks.size() < limit && started < total) {
-      const std::uint64_t next = options().schedule == Schedule::reverse ? total - 1 - started : started;
+      const std::uint64_t next = state.schedule == Schedule::reverse ? total - 1 - started : started;
       blocks.push_back(start_block(static_cast<std::uint32_t>(next)));
       ++started;
     }
     if (blocks.empty()) return;
     const std::size_t which =
-        options().schedule == Schedule::random ? state.random.below(blocks.size()) : turn % blocks.size();
+        state.schedule == Schedule::random ? state.random.below(blocks.size()) : turn % blocks.size();
     Block& block = *blocks[which];
     Thread& thread = *next_ready(block);
     resume(thread);
@@ -254,19 +259,20 @@ void execute(const Launch& launch, const std::function<void()>& body) {
   state.body = &body;
   state.fault.reset();
   state.order = {};
+  state.schedule = options().schedule;
   state.random = Random(options().seed * 1000003ull + ++state.launches);
   run_grid();
 }
 
 void reset_executor() { state.launches = 0; }
 
-Thread* current_thread() { return state.running; }
+Thread* current_thread() { return running; }
 const Launch& current_launch() { return *state.launch; }
 LaunchOrder& current_order() { return state.order; }
 
 void kernel_fault(Finding finding, const std::string& text) {
   // No exception: this is also reached from code that the compiler believes cannot throw. The thread is abandoned.
-  Thread& thread = *state.running;
+  Thread& thread = *running;
   state.fault = Fault(finding, function_name(state.launch->kernel) + ", " + where(thread) + ": " + text);
   thread.fiber.suspend();
   __builtin_unreachable();
@@ -281,7 +287,7 @@ std::string where(const Thread& thread) {
 
 void barrier(const char* operation, int vote, const Site& site) {
   if (!active(site)) return;
-  Thread& thread = *state.running;
+  Thread& thread = *running;
   thread.operation = operation;
   thread.site = site;
   thread.vote = vote;
@@ -290,7 +296,7 @@ void barrier(const char* operation, int vote, const Site& site) {
 }
 
 void meet(const char* operation, Collective collective, const Site& site) {
-  Thread& thread = *state.running;
+  Thread& thread = *running;
   const Warp& warp = *thread.warp;
   if (!(collective.mask >> thread.lane & 1))
     kernel_fault(Finding::wrong_mask, std::string(operation) + " at " + id(site) + ": the caller is not in its mask");
@@ -308,12 +314,12 @@ void meet(const char* operation, Collective collective, const Site& site) {
 
 void fence() {
   let_others_in();
-  order_fence(state.order, *state.running);
+  order_fence(state.order, *running);
 }
 
 void let_others_in() {
-  if (options().schedule == Schedule::interleaved || (options().schedule == Schedule::random && state.random.below(2)))
-    state.running->fiber.suspend();  // waits for nothing: goes back to the ready ones
+  if (state.schedule == Schedule::interleaved || (state.schedule == Schedule::random && state.random.below(2)))
+    running->fiber.suspend();  // waits for nothing: goes back to the ready ones
 }
 
 }  // namespace emulator

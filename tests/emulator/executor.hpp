@@ -54,7 +54,7 @@ struct Thread {
 
 struct Warp {
   std::array<Thread*, 32> lanes{};
-  unsigned exists = 0, exited = 0;  ///< masks
+  unsigned exists = 0, exited = 0, waiting = 0;  ///< masks of lanes
 };
 
 struct Block {

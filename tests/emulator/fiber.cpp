@@ -43,10 +43,12 @@ namespace emulator {
 namespace {
 constexpr std::size_t kGuard = 4096;
 constexpr std::size_t kStack = 256 << 10;  // address space; only what a kernel touches costs memory
+constexpr std::size_t kLine = 5 * 64, kColours = 50;
 }  // namespace
 
 struct Fiber::Context {
   char* mapping = nullptr;
+  std::size_t size = 0;  // of the stack in use
 #if EMULATOR_UCONTEXT
   ucontext_t inside{}, outside{};
 #else
@@ -62,6 +64,9 @@ Fiber::Fiber() : context_(std::make_unique<Context>()) {
   if (mapping == MAP_FAILED) throw std::bad_alloc();
   context_->mapping = static_cast<char*>(mapping);
   mprotect(mapping, kGuard, PROT_NONE);
+  // Stacks that begin at the same place in their pages would fight for the same lines of the cache.
+  static std::size_t count = 0;
+  context_->size = kStack - count++ % kColours * kLine;
 }
 
 Fiber::~Fiber() { munmap(context_->mapping, kGuard + kStack); }
@@ -78,7 +83,7 @@ bool Fiber::on_guard(const void* address) const {
 void Fiber::start(void (*entry)()) {
   getcontext(&context_->inside);
   context_->inside.uc_stack.ss_sp = context_->stack();
-  context_->inside.uc_stack.ss_size = kStack;
+  context_->inside.uc_stack.ss_size = context_->size;
   context_->inside.uc_link = nullptr;
   makecontext(&context_->inside, entry, 0);
 }
@@ -89,7 +94,7 @@ void Fiber::suspend() { swapcontext(&context_->inside, &context_->outside); }
 
 void Fiber::start(void (*entry)()) {
   constexpr int kPreserved = 6;
-  auto* top = reinterpret_cast<std::uint64_t*>(context_->stack() + kStack);
+  auto* top = reinterpret_cast<std::uint64_t*>(context_->stack() + context_->size);
   *--top = 0;  // where a return address would be: keeps the alignment that entry() expects
   *--top = reinterpret_cast<std::uint64_t>(entry);
   for (int i = 0; i < kPreserved; ++i) *--top = 0;

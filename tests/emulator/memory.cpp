@@ -9,10 +9,6 @@
 #include <algorithm>
 #include <cstring>
 
-// The linker marks both ends of the section that __constant__ variables live in, if there are any.
-extern "C" char __start_emulator_constants[] __attribute__((weak));
-extern "C" char __stop_emulator_constants[] __attribute__((weak));
-
 namespace emulator {
 namespace {
 
@@ -194,10 +190,6 @@ HostAccess::~HostAccess() {
   protect();
 }
 
-bool is_constant(const void* address) {
-  const auto* p = static_cast<const char*>(address);
-  return p >= __start_emulator_constants && p < __stop_emulator_constants;
-}
 std::size_t constant_bytes() { return __stop_emulator_constants - __start_emulator_constants; }
 
 }  // namespace emulator

@@ -68,7 +68,14 @@ struct HostAccess {
   HostAccess(const HostAccess&) = delete;
 };
 
-bool is_constant(const void* address);
+// The linker marks both ends of the section that __constant__ variables live in, if there are any.
+extern "C" char __start_emulator_constants[] __attribute__((weak));
+extern "C" char __stop_emulator_constants[] __attribute__((weak));
+
+inline bool is_constant(const void* address) {
+  const auto* p = static_cast<const char*>(address);
+  return p >= __start_emulator_constants && p < __stop_emulator_constants;
+}
 std::size_t constant_bytes();
 
 }  // namespace emulator

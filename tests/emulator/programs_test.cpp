@@ -101,8 +101,9 @@ void every_failure_is_reported(const std::function<void()>& program) {
       } catch (const std::runtime_error& e) {
         EXPECT_STREQ(e.what(), cudaGetErrorString(error)) << emulator::failed_call();
       }
-      if (emulator::failed_call() != "cudaDeviceSynchronize")
+      if (emulator::failed_call() != "cudaDeviceSynchronize") {
         EXPECT_EQ(emulator::verdict(), "") << "call " << n << ", " << emulator::failed_call();
+      }
     }
   }
 }

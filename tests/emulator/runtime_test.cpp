@@ -78,7 +78,9 @@ TEST_F(Runtime, UnorderedStreamsRunInBothOrders) {
     if (cudaDeviceSynchronize() != cudaSuccess) continue;  // the checker has stopped it
     results.insert(read(x.data()));
   }
-  if (!emulator::kInstrumented) EXPECT_EQ(results, (std::set<int>{5, 11}));
+  if (!emulator::kInstrumented) {
+    EXPECT_EQ(results, (std::set<int>{5, 11}));
+  }
 }
 
 TEST_F(Runtime, BlockingStreamsAreOrderedWithTheLegacyStream) {

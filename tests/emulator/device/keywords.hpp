@@ -19,10 +19,10 @@
 #define __managed__ managed_memory_is_not_emulated
 
 /// EMULATOR_SHARED(float, tile, [16][17]) declares float tile[16][17] in shared memory.
-#define EMULATOR_SHARED(type, name, ...) \
-  struct name##_declaration_ {           \
-    typedef type array __VA_ARGS__;      \
-  };                                     \
+#define EMULATOR_SHARED(type, name, ...)             \
+  struct name##_declaration_ {                       \
+    [[maybe_unused]] typedef type array __VA_ARGS__; \
+  };                                                 \
   typename name##_declaration_::array& name = ::emulator::shared_array<name##_declaration_>()
 /// EMULATOR_DYNAMIC_SHARED(float, name) points at the dynamic shared memory.
 #define EMULATOR_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(::emulator::dynamic_shared())

@@ -14,10 +14,10 @@ struct State {
   cudaError_t last = cudaSuccess;
   std::map<Call, int> calls;
   std::string failed;
-  int depth = 0;
   bool in_host_function = false;
 };
 State state;
+thread_local int depth = 0;
 std::recursive_mutex mutex;
 
 cudaError_t admit(const char* call, Call kind, unsigned rules) {
@@ -63,24 +63,26 @@ cudaError_t peek_last_error() { return device_error() ? device_error() : state.l
 
 int calls_made(Call kind) { return state.calls[kind]; }
 const std::string& failed_call() { return state.failed; }
-bool inside_runtime() { return state.depth > 0; }
+bool inside_runtime() { return depth > 0; }
+
+std::unique_lock<std::recursive_mutex> lock_runtime() { return std::unique_lock(mutex); }
 
 Entry::Entry(const char* call, Call kind, unsigned rules) : lock_(mutex), error_(cudaSuccess) {
-  ++state.depth;
+  ++depth;
   error_ = admit(call, kind, rules);
 }
-Entry::~Entry() { --state.depth; }
+Entry::~Entry() { --depth; }
 
 namespace {
 int set_aside = 0;
 }
 HostFunctionScope::HostFunctionScope() {
-  set_aside = state.depth;
-  state.depth = 0;
+  set_aside = depth;
+  depth = 0;
   state.in_host_function = true;
 }
 HostFunctionScope::~HostFunctionScope() {
-  state.depth = set_aside;
+  depth = set_aside;
   state.in_host_function = false;
 }
 

@@ -32,6 +32,7 @@ const std::string& failed_call();
 
 /// Whether the calling code is the emulator's own.
 bool inside_runtime();
+std::unique_lock<std::recursive_mutex> lock_runtime();
 
 class Entry {
  public:
