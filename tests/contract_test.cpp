@@ -362,6 +362,22 @@ TEST(Contract, SegmentedSumsAndGathersAreInverseViews) {
     ASSERT_EQ(e.buffers[2][i], e.buffers[1][e.maps[0][i / columns] * columns + i % columns]);
 }
 
+TEST(Contract, SlabsMeetInOutputsThatAreReachedSeveralTimes) {
+  ThreadPool pool(2);
+  for (const bool accumulate : {false, true}) {
+    // A long sum into a mapped output: slabs of n carry their total through the map.
+    Example mapped = example("nk,nd->kd", {{'n', 9001}, {'k', 9}, {'d', 4}}, accumulate);
+    mapped.maps.push_back(Generator(3).map(9, 5));
+    mapped.op.out.axes.back().map = 0;  // of k: the slow axis comes last
+    expect_definition(mapped, pool, "mapped");
+    // Sums along antidiagonals: values of i in different slabs write to the same places.
+    Example meeting = example("ij->i", {{'i', 1001}, {'j', 600}}, accumulate);
+    meeting.op.out.axes = {{0, 1, -1}, {1, 1, -1}};
+    meeting.out().resize(1600);
+    expect_definition(meeting, pool, "antidiagonals");
+  }
+}
+
 TEST(Contract, LongSumsKeepTheirDigits) {
   // A running sum of a million times 0.1 is wrong from the eleventh digit on.
   ThreadPool pool(2);
