@@ -30,7 +30,8 @@ struct Factor {
   std::vector<kernels::Buffer> eta, u;  ///< by slot
   kernels::Buffer entropy = kernels::kNoBuffer;
 
-  bool on(int plate) const;  ///< whether `plate` is one of its own
+  bool on(int plate) const;                                          ///< whether `plate` is one of its own
+  std::vector<const Reference*> references_in(const Term& t) const;  ///< to any of its variables
 };
 
 /// A running index through a slot.
