@@ -163,6 +163,15 @@ TEST_F(Runtime, ConstantsAreCopiedInStreamOrder) {
   EXPECT_EQ(cudaMemcpyToSymbol(factors, values, sizeof values, 4), cudaErrorInvalidValue) << "past its end";
 }
 
+TEST_F(Runtime, ConstantsHaveALimit) {
+  emulator::Options o;
+  o.architecture.constant_bytes = sizeof factors - 1;
+  emulator::reset(o);
+  const DeviceArray<int> x(1);
+  EXPECT_EQ(launch(assign, 1, 1, 0, nullptr, x.data(), 1), cudaErrorInvalidSymbol);
+  EXPECT_TRUE(found(Finding::constant_memory_limit));
+}
+
 // ---- memory
 
 TEST_F(Runtime, CopiesAreChecked) {

@@ -95,9 +95,9 @@ cudaError_t copy_to_symbol_async(const void* symbol, const void* from, std::size
                                  cudaMemcpyKind kind, cudaStream_t stream);
 
 #ifdef __SANITIZE_THREAD__
-inline constexpr bool kInstrumented = true;
+constexpr bool kInstrumented = true;
 #else
-inline constexpr bool kInstrumented = false;
+constexpr bool kInstrumented = false;
 #endif
 
 }  // namespace emulator

@@ -88,7 +88,7 @@ void run(const OperationPtr& operation) {
     try {
       finished = operation->run(*operation);
     } catch (const Fault& fault) {
-      report(fault.finding, operation->name + ": " + fault.what());
+      report(fault.finding, fault.what());  // names the kernel, block and thread
       state.error = fault.finding == Finding::misaligned ? cudaErrorMisalignedAddress : cudaErrorIllegalAddress;
     }
   }
