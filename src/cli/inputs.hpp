@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Options and files of the mixture commands, turned into what the library takes. What is wrong becomes a complaint.
+#pragma once
+
+#include "src/cli/text.hpp"
+
+#include <cavi/mixture.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cavi::cli {
+
+inline const Choices<CovarianceType> kCovarianceTypes{{"full", CovarianceType::full},
+                                                      {"tied", CovarianceType::tied},
+                                                      {"diag", CovarianceType::diag},
+                                                      {"spherical", CovarianceType::spherical}};
+inline const Choices<WeightPrior> kWeightPriors{{"dirichlet", WeightPrior::dirichlet},
+                                                {"dirichlet-process", WeightPrior::dirichlet_process},
+                                                {"pitman-yor", WeightPrior::pitman_yor}};
+inline const Choices<Scalar> kPrecisions{{"float32", Scalar::float32}, {"float64", Scalar::float64}};
+
+/// auto, cpu, cuda or cuda:N. The CPU when there is a complaint.
+Device read_device(const Text& device, const Text& threads, Complaints& complaints);
+
+/// mean, zero or a file; nothing for the default.
+std::optional<std::vector<double>> read_mean_prior(const Text& text, const Matrix& x, Complaints& complaints);
+/// empirical, identity or a file; nothing for the default.
+std::optional<std::vector<double>> read_covariance_prior(const Text& text, CovarianceType type, const Matrix& x,
+                                                         Complaints& complaints);
+/// Non-negative numbers, one per row and not all zero; none when the option was left out.
+std::vector<double> read_sample_weights(const Text& file, const Matrix& x, Complaints& complaints);
+/// The name of a method goes to `method`; a file is left to read_start().
+void read_init(const Text& text, Init& method, Complaints& complaints);
+/// Labels or responsibilities when `text` is a file; throws IoError, NumericalError.
+InitialResponsibilities read_start(const Text& text, int n_components, const Matrix& x);
+
+/// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
+std::string in_words_of_options(const std::string& problem);
+
+/// Fits. Data that hold NaN or infinity, and responsibilities that are none, are an InputError naming the file.
+Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
+                           const InitialResponsibilities& start);
+
+}  // namespace cavi::cli

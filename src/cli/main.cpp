@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cavi command: which subcommand runs, and what becomes of its exceptions.
+#include "src/cli/command.hpp"
+#include "src/cli/text.hpp"
+
+#include <cavi/error.hpp>
+
+#include <fmt/format.h>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdio>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace cavi::cli;
+
+constexpr const char* kDescription =
+    "Bayesian mixtures by coordinate-ascent variational inference: as many components as the\n"
+    "data support, their uncertainty, and an exact bound on the evidence.\n";
+constexpr const char* kFooter =
+    "\nExample:\n"
+    "  cavi fit measurements.csv --n-components 20\n"
+    "\n`cavi COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage or input.";
+
+/// What must be given stands without brackets.
+struct Help : CLI::Formatter {
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = "Usage: " + name;
+    for (const CLI::Option* option : app->get_options())
+      if (option->get_positional()) usage += " " + option->get_name();
+    return usage + (app->get_subcommands({}).empty() ? " [OPTIONS]\n" : " COMMAND [OPTIONS]\n");
+  }
+};
+
+int complain(int code, const std::string& message) {
+  fmt::print(stderr, "cavi: {}\n", one_line(message));
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kDescription, "cavi");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "cavi " CAVI_VERSION, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.formatter(std::make_shared<Help>());
+  app.get_formatter()->column_width(34);
+  const std::vector<Command> commands{add_fit(app)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app.exit(asked);
+    return finish_output() ? kDone : complain(kFailed, "standard output cannot be written");
+  } catch (const CLI::ParseError& e) {
+    return complain(kWrongInput, fmt::format("{}; see cavi --help", e.what()));
+  }
+  for (const Command& command : commands) {
+    if (!command.parser->parsed()) continue;
+    command.run();
+    return finish_output() ? kDone : complain(kFailed, "standard output cannot be written");
+  }
+  return complain(kWrongInput, "a command is missing; see cavi --help");
+}
+
+/// run(), with an exit code and a line for every exception.
+int run_and_explain(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const InputError& e) {
+    return complain(kWrongInput, e.what());
+  } catch (const cavi::IoError& e) {
+    return complain(kWrongInput, e.what());
+  } catch (const cavi::OptionError& e) {
+    return complain(kWrongInput, e.what());
+  } catch (const cavi::ShapeError& e) {
+    return complain(kWrongInput, e.what());
+  } catch (const std::bad_alloc&) {
+    return complain(kFailed, "out of memory");
+  } catch (const std::exception& e) {
+    return complain(kFailed, e.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run_and_explain(argc, argv);
+  } catch (...) {  // not even the explanation could be printed
+    return kFailed;
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/cli/text.hpp"
+
+#include <cstdio>
+#include <iostream>
+
+namespace cavi::cli {
+
+std::string one_line(std::string_view text) {
+  std::string out;
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  for (char c : text) {
+    if (c == '\n')
+      out += "; ";
+    else
+      out += (c >= 0 && c < ' ') || c == 127 ? '?' : c;
+  }
+  return out;
+}
+
+bool finish_output() {
+  std::cout.flush();
+  return std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout.good();
+}
+
+void Complaints::throw_if_any() const {
+  if (list_.empty()) return;
+  std::string all = list_[0];
+  for (std::size_t i = 1; i < list_.size(); ++i) all += "; " + list_[i];
+  throw InputError(all);
+}
+
+}  // namespace cavi::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Runs the built command.
+#pragma once
+
+#include "tests/io_files.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace cavi::test {
+
+struct Run {
+  int code = -1;  ///< exit code; -1 when a signal ended it
+  std::string out, err;
+};
+
+/// `cavi arguments...` with nothing on standard input; neither output is a terminal.
+Run run_cavi(const std::vector<std::string>& arguments);
+/// The same with a terminal as standard error.
+Run run_cavi_on_terminal(const std::vector<std::string>& arguments);
+
+/// `cavi fit arguments... --json`; the test fails unless it ends with 0 and prints one JSON document.
+nlohmann::json fit_json(std::vector<std::string> arguments);
+
+inline std::string test_file(const std::string& name) { return std::string(CAVI_TEST_DIR) + "/" + name; }
+
+}  // namespace cavi::test
