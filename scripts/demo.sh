@@ -10,4 +10,4 @@ cmake -S . -B build/demo -DCAVI_BUILD_TESTS=OFF >/dev/null
 cmake --build build/demo -j"$(nproc)" --target cavi_cli
 
 set -x
-build/demo/cavi fit tests/data/faithful.csv --n-components 6 --seed 1
+build/demo/cavi fit tests/data/faithful.csv --n-components 6 --max-iter 500 --seed 1
