@@ -34,13 +34,15 @@ State snapshot(kernels::Session& session, const Plan& plan, const std::vector<Su
 
 void restore(kernels::Session& session, const Plan& plan, const State& state) {
   if (std::int64_t(state.q.size()) != plan.program.problems || state.summaries.size() != state.q.size())
-    throw ShapeError("resume: the state holds " + std::to_string(state.q.size()) + " problems, the model " + std::to_string(plan.program.problems));
+    throw ShapeError("resume: the state holds " + std::to_string(state.q.size()) + " problems, the model " +
+                     std::to_string(plan.program.problems));
   session.start();
   for (std::size_t b = 0; b < state.q.size(); ++b) {
     auto next = state.q[b].begin();
     for (kernels::Buffer buffer : plan.state) {
       std::vector<double> values = session.read(buffer, std::int64_t(b));
-      if (state.q[b].end() - next < std::ptrdiff_t(values.size())) throw ShapeError("resume: the state is another model's");
+      if (state.q[b].end() - next < std::ptrdiff_t(values.size()))
+        throw ShapeError("resume: the state is another model's");
       std::copy_n(next, values.size(), values.begin());
       next += std::ptrdiff_t(values.size());
       session.write(buffer, std::int64_t(b), values);
@@ -51,7 +53,8 @@ void restore(kernels::Session& session, const Plan& plan, const State& state) {
 }
 
 /// Sweeps in rounds, with a snapshot after each.
-void run_with_checkpoints(const std::shared_ptr<Posterior::Impl>& fit, const StoppingRule& stopping, const Options& options) {
+void run_with_checkpoints(const std::shared_ptr<Posterior::Impl>& fit, const StoppingRule& stopping,
+                          const Options& options) {
   int done = 0;
   if (options.resume)
     for (const Summary& s : options.resume->summaries) done = std::max(done, s.n_iter);
@@ -59,7 +62,8 @@ void run_with_checkpoints(const std::shared_ptr<Posterior::Impl>& fit, const Sto
     done = std::min(stopping.max_iter, (done / options.checkpoint_every + 1) * options.checkpoint_every);
     fit->summaries = fit->session->run({done, stopping.tol}, options.on_sweep);
     options.on_checkpoint(snapshot(*fit->session, fit->plan, fit->summaries), Posterior(fit));
-    const bool unfinished = std::any_of(fit->summaries.begin(), fit->summaries.end(), [](const Summary& s) { return s.termination == Termination::max_iter; });
+    const bool unfinished = std::any_of(fit->summaries.begin(), fit->summaries.end(),
+                                        [](const Summary& s) { return s.termination == Termination::max_iter; });
     if (done == stopping.max_iter || !unfinished) return;
   }
 }

@@ -34,7 +34,8 @@ TEST_P(EngineLaw, BoundRisesAtEverySingleUpdate) {
     const std::vector<double> trace = fit(c, 25, o).summary().update_trace;
     ASSERT_EQ(trace.size(), 1 + 25 * c.schedule.size());
     for (std::size_t i = 1; i < trace.size(); ++i)
-      EXPECT_GE(trace[i], trace[i - 1] - 1e-12 * std::abs(trace[i - 1])) << "update " << i << (fuse ? ", fused" : ", generic");
+      EXPECT_GE(trace[i], trace[i - 1] - 1e-12 * std::abs(trace[i - 1]))
+          << "update " << i << (fuse ? ", fused" : ", generic");
     EXPECT_GT(trace.back(), trace.front());
   }
 }
@@ -50,7 +51,8 @@ TEST_P(EngineLaw, FusedEqualsUnfused) {
   for (int v = 0; v < int(c.model->impl().variables.size()); ++v) {
     const std::vector<double> x = a.mean(Variable{v}), y = b.mean(Variable{v});
     ASSERT_EQ(x.size(), y.size());
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-9 * (1 + std::abs(y[i]))) << c.model->impl().variables[std::size_t(v)].name;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      EXPECT_NEAR(x[i], y[i], 1e-9 * (1 + std::abs(y[i]))) << c.model->impl().variables[std::size_t(v)].name;
   }
 }
 
@@ -81,7 +83,8 @@ TEST_P(EngineLaw, ResumingIsGoingOn) {
     const Posterior rest = fit(c, 10, resumed);
     EXPECT_EQ(rest.summary().elbo_trace, whole.summary().elbo_trace);
     EXPECT_EQ(rest.summary().n_iter, 10);
-    for (int v = 0; v < int(c.model->impl().variables.size()); ++v) EXPECT_EQ(rest.mean(Variable{v}), whole.mean(Variable{v}));
+    for (int v = 0; v < int(c.model->impl().variables.size()); ++v)
+      EXPECT_EQ(rest.mean(Variable{v}), whole.mean(Variable{v}));
   }
 }
 
@@ -135,7 +138,8 @@ TEST_P(EngineLaw, MessageIsTheGradientOfTheBound) {
         const int plate = still.factors[f].plates.empty() ? -1 : still.factors[f].plates[0];
         if (plate >= 0 && c.model->impl().plates[std::size_t(plate)].weights >= 0)
           slope /= 0.25 + 0.5 * double((i / std::size_t(still.factors[f].slot_sizes[s])) % 4);
-        EXPECT_NEAR(slope, eta[i], 1e-8 * (1 + std::abs(eta[i])) + 1e-12 * std::abs(at_rest)) << still.factors[f].name << ", slot " << s << ", number " << i;
+        EXPECT_NEAR(slope, eta[i], 1e-8 * (1 + std::abs(eta[i])) + 1e-12 * std::abs(at_rest))
+            << still.factors[f].name << ", slot " << s << ", number " << i;
         ++checked;
       }
     }

@@ -28,10 +28,10 @@ struct StoppingRule {
 
 /// One line of a fit's history.
 struct Sweep {
-  int problem = 0;          ///< index in the batch
-  int index = 0;            ///< sweeps done
-  double elbo = 0;          ///< bound after this sweep, nats, every constant included
-  double gain = 0;          ///< rise since the sweep before
+  int problem = 0;  ///< index in the batch
+  int index = 0;    ///< sweeps done
+  double elbo = 0;  ///< bound after this sweep, nats, every constant included
+  double gain = 0;  ///< rise since the sweep before
   double rows_per_second = 0;
 };
 
@@ -46,16 +46,16 @@ enum class Termination {
 /// How a fit went. The bound is exact: constants included, in nats.
 struct Summary {
   Termination termination = Termination::max_iter;
-  std::string message;              ///< why, when termination is an error
-  double elbo = 0;                  ///< last entry of elbo_trace
-  std::vector<double> elbo_trace;   ///< [n_iter + 1]; entry 0 is the bound of the start, entry i after i sweeps
-  std::vector<double> update_trace; ///< bound after every single factor update, if asked for
-  int n_iter = 0;                   ///< sweeps done
-  double rows = 0;                  ///< observed rows, weighted
-  double seconds = 0;               ///< time in sweeps: no reading, no start
-  std::string device;               ///< what ran: "cpu"
+  std::string message;               ///< why, when termination is an error
+  double elbo = 0;                   ///< last entry of elbo_trace
+  std::vector<double> elbo_trace;    ///< [n_iter + 1]; entry 0 is the bound of the start, entry i after i sweeps
+  std::vector<double> update_trace;  ///< bound after every single factor update, if asked for
+  int n_iter = 0;                    ///< sweeps done
+  double rows = 0;                   ///< observed rows, weighted
+  double seconds = 0;                ///< time in sweeps: no reading, no start
+  std::string device;                ///< what ran: "cpu"
   Scalar precision = Scalar::float64;
-  bool fused = false;               ///< whether a mixture sweep replaced the generic operations
+  bool fused = false;  ///< whether a mixture sweep replaced the generic operations
 
   bool converged() const { return termination == Termination::converged; }
   /// One line: bound, sweeps, why it ended, device, speed.
@@ -73,26 +73,26 @@ struct State {
 };
 
 struct Options {
-  std::uint64_t seed = 0;                     ///< key of every random start
-  bool fuse = true;                           ///< rewrite mixtures into one pass over the data; false is the oracle
-  bool bound_after_every_update = false;      ///< Summary::update_trace; also lets an error name the factor that fell
-  Scalar precision = Scalar::float64;         ///< arithmetic over the rows of a fused sweep
-  int checkpoint_every = 0;                   ///< call on_checkpoint after so many sweeps and at the end; 0: never
+  std::uint64_t seed = 0;                 ///< key of every random start
+  bool fuse = true;                       ///< rewrite mixtures into one pass over the data; false is the oracle
+  bool bound_after_every_update = false;  ///< Summary::update_trace; also lets an error name the factor that fell
+  Scalar precision = Scalar::float64;     ///< arithmetic over the rows of a fused sweep
+  int checkpoint_every = 0;               ///< call on_checkpoint after so many sweeps and at the end; 0: never
   std::function<void(const State&, const Posterior&)> on_checkpoint;  ///< the posterior is valid during the call
-  const State* resume = nullptr;              ///< go on from here, bit for bit; throws ShapeError for another model's
-  Schedule start_updates;                     ///< updates made once, as part of the start: elbo_trace[0] comes after
-  std::function<bool(const Sweep&)> on_sweep; ///< called after every sweep, from one thread at a time; false stops
+  const State* resume = nullptr;               ///< go on from here, bit for bit; throws ShapeError for another model's
+  Schedule start_updates;                      ///< updates made once, as part of the start: elbo_trace[0] comes after
+  std::function<bool(const Sweep&)> on_sweep;  ///< called after every sweep, from one thread at a time; false stops
 };
 
 /// Moments and parameters of a fitted factor, float64, plate elements outermost; see Posterior.
 struct GaussianParameters {
-  std::int64_t count = 0;            ///< plate elements
-  int dimension = 0;                 ///< of one element
-  std::vector<double> mean;          ///< [count x dimension]
-  std::vector<double> covariance;    ///< [count x dimension x dimension]
+  std::int64_t count = 0;          ///< plate elements
+  int dimension = 0;               ///< of one element
+  std::vector<double> mean;        ///< [count x dimension]
+  std::vector<double> covariance;  ///< [count x dimension x dimension]
 };
 struct GammaParameters {
-  std::vector<double> shape, rate;   ///< [count]
+  std::vector<double> shape, rate;  ///< [count]
 };
 struct WishartParameters {
   int dimension = 0;
@@ -124,8 +124,8 @@ class Posterior {
   GammaParameters gamma(Variable v, int problem = 0) const;
   WishartParameters wishart(Variable v, int problem = 0) const;
   NormalWishartParameters normal_wishart(Variable v, int problem = 0) const;
-  std::vector<double> dirichlet(Variable v, int problem = 0) const;           ///< [count x K]
-  std::vector<double> beta(Variable v, int problem = 0) const;                ///< [count x K x 2], sticks too
+  std::vector<double> dirichlet(Variable v, int problem = 0) const;  ///< [count x K]
+  std::vector<double> beta(Variable v, int problem = 0) const;       ///< [count x K x 2], sticks too
 
   int n_problems() const;
   double elbo(int problem = 0) const { return summary(problem).elbo; }
