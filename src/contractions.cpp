@@ -145,7 +145,7 @@ Piece Contractions::evaluate(const Problem& p, unsigned subset, std::vector<Op>&
       if (subset >> i & 1u) merge(t.piece.depends, p.pieces[i].depends);
   }
   t.valid = true;
-  const Piece result = t.piece;  // the map may grow below
+  Piece result = t.piece;  // the map may grow below
 
   std::vector<Op>& target = result.depends.empty() ? constants_ : ops;
   std::vector<Piece> parts;

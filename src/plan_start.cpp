@@ -10,7 +10,6 @@
 namespace cavi {
 
 using kernels::Buffer;
-using kernels::kNoBuffer;
 using kernels::Op;
 
 void Planner::start(std::vector<Op>& ops) {
