@@ -47,6 +47,7 @@ struct Shape {
   double kappa = 1;  ///< scale of the means, in standard deviations
   bool origin = false, weights = false;
   unsigned seed = 1;
+  bool paired = false;  ///< every second mean is near the one before, so that rows are shared at any kappa
 };
 
 inline MixtureProblem random_mixture(const Shape& s) {
@@ -62,6 +63,8 @@ inline MixtureProblem random_mixture(const Shape& s) {
     double norm = 0;
     for (int d = 0; d < D; ++d) mean[k * D + d] = gauss(rng), norm += mean[k * D + d] * mean[k * D + d];
     for (int d = 0; d < D; ++d) mean[k * D + d] *= s.kappa / std::sqrt(norm);
+    for (int d = 0; d < D && s.paired && k % 2 == 1; ++d)
+      mean[k * D + d] = mean[(k - 1) * D + d] + 1.5 * gauss(rng) / std::sqrt(D);
   }
   // root: an upper triangular square root of the precision, near the identity.
   for (int k = 0; k < K; ++k)
@@ -96,7 +99,9 @@ inline MixtureProblem random_mixture(const Shape& s) {
       if (s.component == Component::diag) p.quadratic[k * D + i] = double(-lambda[i * D + i] / 2);
       if (s.component == Component::spherical) p.quadratic[k] = double(-lambda[0] / 2);
     }
-    p.constant[k] = double(-square / 2) + gauss(rng) - 3;
+    Real volume = 0;  // half the logarithm of the determinant: components compete on equal terms
+    for (int i = 0; i < D; ++i) volume += std::log(r[i * D + i]);
+    p.constant[k] = double(volume - square / 2) + 0.3 * gauss(rng) - 3;
   }
   if (s.origin)
     for (int d = 0; d < D; ++d) p.origin.push_back(3 * gauss(rng));

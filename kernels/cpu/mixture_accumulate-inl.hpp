@@ -196,7 +196,7 @@ std::int64_t ScratchSize(int components, int features, int points) {
   const std::int64_t vectors = points / kLanes<T>;
   const std::int64_t packed = features * (points + 2 * 64 / std::int64_t(sizeof(T))) + vectors + 16;
   const std::int64_t lists = components * (vectors + 1) + 16;  // of 32 bits, which no T is smaller than
-  return std::max({packed, lists, (2 * std::int64_t(features) + 1) * kTile<T>});
+  return std::max({packed, lists, (6 * std::int64_t(features) + 1) * kTile<T>});
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE

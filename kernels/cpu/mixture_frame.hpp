@@ -32,13 +32,14 @@ void for_components(ThreadPool& pool, int components, std::int64_t work_each, Fu
 template <class F, class T>
 class Frame {
  public:
-  double *root, *centre, *offset;  ///< representable in T; in bits
+  double *root, *centre, *offset;  ///< in bits; representable in T, but for the tied root
 
   Frame(Arena& arena, int components, int features) : components_(components), features_(features) {
     root = arena.take<double>(roots());
     centre = arena.take<double>(std::int64_t(components) * features);
     offset = arena.take<double>(components);
-    root_t_ = arena.take<T>(roots());
+    root_t_ = arena.take<T>(F::shared ? 0 : roots());
+    whitener_ = arena.take<double>(F::shared ? roots() : 0);
     centre_t_ = arena.take<T>(std::int64_t(components) * features);
     offset_t_ = arena.take<T>(components);
   }
@@ -47,7 +48,9 @@ class Frame {
   int features() const { return features_; }
   double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features_); }
   double* centre_of(int k) const { return centre + std::int64_t(k) * features_; }
-  TileParameters<T> parameters() const { return {F::kind, components_, features_, root_t_, centre_t_, offset_t_}; }
+  TileParameters<T> parameters() const {
+    return {F::kind, components_, features_, root_t_, whitener_, centre_t_, offset_t_};
+  }
 
   /// Throws NumericalError naming the component whose quadratic is not negative definite.
   void set(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
@@ -71,8 +74,10 @@ class Frame {
 
   /// Moments about the origin of the rows, in their own units.
   void set_plain() {
-    std::fill_n(root, roots(), 1.0);  // only diag looks at it
-    std::fill_n(root_t_, roots(), T(1));
+    if (F::kind == Component::diag) {
+      std::fill_n(root, roots(), 1.0);
+      std::fill_n(root_t_, roots(), T(1));
+    }
     std::fill_n(centre, std::int64_t(components_) * features_, 0.0);
     std::fill_n(centre_t_, std::int64_t(components_) * features_, T(0));
   }
@@ -94,24 +99,23 @@ class Frame {
         "covariance prior");
   }
 
-  static constexpr bool kTriangular = F::kind == Component::full || F::kind == Component::tied;
-
-  static std::int64_t packed_size(int d) { return kTriangular ? std::int64_t(d) * (d + 1) / 2 : F::root_size(d); }
-
+  // The tied root whitens in float64 and needs no rounding.
   void round_root(int k) {
-    const std::int64_t size = F::root_size(features_);
-    double* exact = root_of(k);
-    T* out = root_t_ + (F::shared ? 0 : k * packed_size(features_));
-    if constexpr (kTriangular) {
-      for (std::int64_t i = 0; i < size; ++i) exact[i] = T(exact[i]);
-      tiles<T>().pack_root(exact, features_, out);
+    const int d = features_;
+    const std::int64_t size = F::root_size(d);
+    if constexpr (F::shared) {
+      tiles<double>().pack_root(root, d, whitener_);
+    } else if constexpr (F::kind == Component::full) {
+      std::transform(root_of(k), root_of(k) + size, root_of(k), [](double v) { return double(T(v)); });
+      tiles<T>().pack_root(root_of(k), d, root_t_ + k * (std::int64_t(d) * (d + 1) / 2));
     } else {
-      round(exact, out, size);
+      round(root_of(k), root_t_ + k * size, size);
     }
   }
 
   int components_, features_;
   T *root_t_, *centre_t_, *offset_t_;
+  double* whitener_;
 };
 
 /// Sums of one slab, one array after the other.

@@ -124,11 +124,10 @@ HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, 
 
 // y = R x for one tile.
 template <class T, int tail>
-HWY_NOINLINE void Whiten(const TileParameters<T>& p, const T* x, T* y) {
-  const T* root = p.root;
+HWY_NOINLINE void Whiten(const T* root, int features, const T* x, T* y) {
   int row = 0;
-  for (; row + kRows <= p.features; row += kRows)
-    root = TriangleRows<T, kRows, Part::whiten>(root, p.features - row, nullptr, x + row * kTile<T>, y + row * kTile<T>,
+  for (; row + kRows <= features; row += kRows)
+    root = TriangleRows<T, kRows, Part::whiten>(root, features - row, nullptr, x + row * kTile<T>, y + row * kTile<T>,
                                                 nullptr);
   if constexpr (tail > 0)
     TriangleRows<T, tail, Part::whiten>(root, tail, nullptr, x + row * kTile<T>, y + row * kTile<T>, nullptr);
@@ -146,6 +145,20 @@ HWY_INLINE void WithTail(int features, Visit visit) {
     case 5: return visit(std::integral_constant<int, 5 % kRows>());
     case 6: return visit(std::integral_constant<int, 6 % kRows>());
     case 7: return visit(std::integral_constant<int, 7 % kRows>());
+  }
+}
+
+// y = R x in float64 whatever T is: far from the origin the products cancel. wide: 2 D rows of a tile of float64.
+template <class T>
+HWY_NOINLINE void WhitenTile(const double* root, int features, const T* x, T* y, double* wide) {
+  constexpr int kPart = kTile<double>;
+  double *from = wide, *to = wide + std::int64_t(features) * kPart;
+  for (int part = 0; part < kTile<T>; part += kPart) {
+    for (int f = 0; f < features; ++f)
+      for (int i = 0; i < kPart; ++i) from[f * kPart + i] = double(x[f * kTile<T> + part + i]);
+    WithTail(features, [&](auto tail) { Whiten<double, tail()>(root, features, from, to); });
+    for (int f = 0; f < features; ++f)
+      for (int i = 0; i < kPart; ++i) y[f * kTile<T> + part + i] = T(to[f * kPart + i]);
   }
 }
 
@@ -203,7 +216,7 @@ HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::i
   for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
 }
 
-// Logits of the tile at x. scratch: 2 D + 1 rows of a tile.
+// Logits of the tile at x. scratch: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
 template <class T, Component family>
 HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t stride, T* scratch,
                       Vec<T> (&largest)[kVectors]) {
@@ -212,7 +225,7 @@ HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t strid
   if constexpr (family == Component::full) {
     WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, stride, largest); });
   } else if constexpr (family == Component::tied) {
-    WithTail(p.features, [&](auto tail) { Whiten<T, tail()>(p, tile, other); });
+    WhitenTile(p.whitener, p.features, tile, other, reinterpret_cast<double*>(other + p.features * kTile<T>));
     CopyTile(other, kTile<T>, x, stride, p.features);
     ScoreAxes<T, family>(p, other, r, stride, largest);
   } else {

@@ -18,9 +18,10 @@ template <class T>
 struct TileParameters {
   Component family;
   int components, features;
-  const T* root;    ///< full [K x D (D + 1) / 2] and tied: as Tiles::pack_root leaves them; diag [K x D]; spherical [K]
-  const T* centre;  ///< [K x D]
-  const T* offset;  ///< [K], -infinity: switched off
+  const T* root;           ///< full [K x D (D + 1) / 2]: as Tiles::pack_root leaves it; diag [K x D]; spherical [K]
+  const double* whitener;  ///< tied: the root, as Tiles<double>::pack_root leaves it
+  const T* centre;         ///< [K x D]
+  const T* offset;         ///< [K], -infinity: switched off
 };
 
 /// Points of one block.
