@@ -33,7 +33,8 @@ std::vector<double> part(const std::vector<double>& v, const std::vector<int>& b
 }
 
 TEST(Reference, GaussianUnderEverySubdivision) {
-  for (const Json& c : reference("gaussian_partition.json")["cases"]) {
+  const Json file = reference("gaussian_partition.json");
+  for (const Json& c : file["cases"]) {
     SCOPED_TRACE(c["case"].get<std::string>());
     const Json& h = c["hyperparameters"];
     const std::vector<double> mean = flat(h["mu"]), precision = flat(h["Lambda"]);
@@ -65,7 +66,8 @@ TEST(Reference, GaussianUnderEverySubdivision) {
 }
 
 TEST(Reference, RegressionWithRelevanceDetermination) {
-  for (const Json& c : reference("linear_regression_ard.json")["cases"]) {
+  const Json file = reference("linear_regression_ard.json");
+  for (const Json& c : file["cases"]) {
     SCOPED_TRACE(c["case"].get<std::string>());
     const Json& h = c["hyperparameters"];
     const std::vector<double> X = flat(c["data"]["X"]), y = flat(c["data"]["y"]), start = flat(c["init"]["mean_init"]);
@@ -100,7 +102,8 @@ TEST(Reference, RegressionWithRelevanceDetermination) {
 }
 
 TEST(Reference, NormalGamma) {
-  for (const Json& c : reference("normal_gamma.json")["cases"]) {
+  const Json file = reference("normal_gamma.json");
+  for (const Json& c : file["cases"]) {
     const std::string name = c["case"];
     SCOPED_TRACE(name);
     const Json& h = c["hyperparameters"];
@@ -137,7 +140,8 @@ TEST(Reference, NormalGamma) {
 }
 
 TEST(Reference, RowsNestedInGroups) {
-  for (const Json& c : reference("hierarchical_normal.json")["cases"]) {
+  const Json file = reference("hierarchical_normal.json");
+  for (const Json& c : file["cases"]) {
     const bool block = c["case"] == "block";
     SCOPED_TRACE(c["case"].get<std::string>());
     const Json& h = c["hyperparameters"];
