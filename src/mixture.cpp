@@ -24,15 +24,17 @@ constexpr double kRidge = 1e-6;
 
 /// Everything about the data that the model needs, one block per problem.
 struct Prepared {
-  std::vector<double> origin;      ///< [B x D] mean of the rows, subtracted for accuracy
-  std::vector<double> mean_prior;  ///< [B x D] about the origin
-  std::vector<double> covariance;  ///< [B x quadratic size of one component]
+  std::vector<double> origin;           ///< [B x D] mean of the rows, subtracted for accuracy
+  std::vector<double> mean_prior;       ///< [B x D] about the origin
+  std::vector<double> covariance;       ///< [B x quadratic size of one component]
   std::vector<std::string> complaints;  ///< [B] why a problem cannot be fitted
 };
 
 bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
 
-std::size_t covariance_size(CovarianceType t, std::size_t d) { return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1; }
+std::size_t covariance_size(CovarianceType t, std::size_t d) {
+  return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;
+}
 
 void throw_if_any(const std::vector<std::string>& problems) {
   if (problems.empty()) return;
@@ -69,7 +71,8 @@ std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, Covari
   return {};
 }
 
-Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const double* weight, ThreadPool& pool) {
+Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                 const double* weight, ThreadPool& pool) {
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), s = covariance_size(o.covariance_type, d);
   Prepared out;
   out.origin.assign(problems * d, 0);
@@ -83,12 +86,16 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
     // A problem that cannot be fitted gets a harmless prior, so that the others can.
     for (std::size_t i = 0; i < s; ++i) covariance[i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
     if (rows.count == 0) return;
-    kernels::cpu::RowMoments m = kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, !o.covariance_prior, pool);
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); }); bad != m.mean.end()) {
-      out.complaints[std::size_t(b)] = "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
+    kernels::cpu::RowMoments m =
+        kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, !o.covariance_prior, pool);
+    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); });
+        bad != m.mean.end()) {
+      out.complaints[std::size_t(b)] =
+          "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
       return;
     }
-    const std::vector<double> prior = o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
+    const std::vector<double> prior =
+        o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
     std::copy(m.mean.begin(), m.mean.end(), origin);
     std::copy(prior.begin(), prior.end(), covariance);
     if (!o.mean_prior) return;
@@ -103,8 +110,8 @@ struct MixtureModel {
   Variable z, pi, mu, lambda;
 };
 
-MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const std::vector<double>& weight,
-                   const Prepared& data) {
+MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                   const std::vector<double>& weight, const Prepared& data) {
   MixtureModel m;
   Model& p = m.model;
   const double alpha = o.weight_concentration_prior.value_or(1.0 / o.n_components);
@@ -114,13 +121,15 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
   if (!weight.empty()) p.weights(n, weight);
   const Data rows = p.data("X", x, {n, d}, data.origin);
   const Data m0 = p.batched_data("mean prior", data.mean_prior, {d});
-  m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet ? p.latent("pi", {}, dirichlet(alpha), {k})
-                                                                     : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
+  m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet
+             ? p.latent("pi", {}, dirichlet(alpha), {k})
+             : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
   m.z = p.latent("z", {n}, categorical(m.pi(k)), {k});
   switch (o.covariance_type) {
     case CovarianceType::full:
     case CovarianceType::tied: {
-      const std::vector<Plate> plates = o.covariance_type == CovarianceType::full ? std::vector<Plate>{k} : std::vector<Plate>{};
+      const std::vector<Plate> plates =
+          o.covariance_type == CovarianceType::full ? std::vector<Plate>{k} : std::vector<Plate>{};
       const Data s = p.batched_data("covariance prior", data.covariance, {d, d});
       m.lambda = p.latent("Lambda", plates, wishart(nu, s(d, primed(d))), {d});
       const Reference precision = plates.empty() ? m.lambda() : m.lambda(k);
@@ -146,14 +155,16 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
   return m;
 }
 
-std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const double* weight,
+std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x,
+                                      const std::vector<std::int64_t>& offsets, const double* weight,
                                       const Prepared& data, ThreadPool& pool) {
   std::vector<std::int32_t> labels(std::size_t(x.rows()), 0);
   pool.run(std::int64_t(offsets.size()) - 1, [&](std::int64_t b, int) {
     Rows rows = rows_of(x, offsets, std::size_t(b));
     if (rows.count == 0 || !data.complaints[std::size_t(b)].empty()) return;
     rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
-    const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components, o.init_params, o.seed, o.precision, pool);
+    const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components,
+                                                  o.init_params, o.seed, o.precision, pool);
     std::copy(found.begin(), found.end(), labels.begin() + rows.first);
   });
   return labels;
@@ -162,27 +173,32 @@ std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x, 
 void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
 
 /// Parameters of problem b, appended to the arrays of all.
-void read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin, MixturePosterior& out) {
+void read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin,
+          MixturePosterior& out) {
   const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
   NormalWishartParameters nw = q.normal_wishart(m.mu, b);
   // Diag carries beta and nu once per feature, spherical beta once per feature: they are the same for all of them.
-  const std::size_t per_component = o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
+  const std::size_t per_component =
+      o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
   for (std::size_t j = 0; j < k; ++j) {
     out.mean_precision.push_back(nw.mean_precision[j * per_component]);
     out.counts.push_back(std::max(0.0, nw.mean_precision[j * per_component] - o.mean_precision_prior));
   }
   for (std::size_t i = 0; i < k * d; ++i) out.means.push_back(nw.mean[i] + origin[i % d]);
   const std::size_t nu_step = o.covariance_type == CovarianceType::diag ? d : 1;
-  for (std::size_t i = 0; i < nw.degrees_of_freedom.size(); i += nu_step) out.degrees_of_freedom.push_back(nw.degrees_of_freedom[i]);
+  for (std::size_t i = 0; i < nw.degrees_of_freedom.size(); i += nu_step)
+    out.degrees_of_freedom.push_back(nw.degrees_of_freedom[i]);
   append(out.inverse_scale, nw.inverse_scale);
   const std::size_t block = nw.inverse_scale.size() / nw.degrees_of_freedom.size();
-  for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i) out.covariances.push_back(nw.inverse_scale[i] / nw.degrees_of_freedom[i / block]);
+  for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i)
+    out.covariances.push_back(nw.inverse_scale[i] / nw.degrees_of_freedom[i / block]);
   append(out.weights, q.mean(m.pi, b));
   append(out.weight_concentration, out.weight_prior == WeightPrior::dirichlet ? q.dirichlet(m.pi, b) : q.beta(m.pi, b));
 }
 
-MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets, const std::vector<double>& weight,
-                          const InitialResponsibilities& start, const Device& device) {
+MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                          const std::vector<double>& weight, const InitialResponsibilities& start,
+                          const Device& device) {
   ThreadPool pool(device.threads());
   const double* w = weight.empty() ? nullptr : weight.data();
   const Prepared data = prepare(o, x, offsets, w, pool);
@@ -217,7 +233,8 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   for (int b = 0; b < p.n_problems; ++b) {
     read(m, o, posterior, b, &data.origin[std::size_t(b) * std::size_t(x.cols())], p);
     out.summaries.push_back(posterior.summary(b));
-    if (const std::string& complaint = data.complaints[std::size_t(b)]; !complaint.empty()) out.summaries.back().message = complaint;
+    if (const std::string& complaint = data.complaints[std::size_t(b)]; !complaint.empty())
+      out.summaries.back().message = complaint;
   }
   return out;
 }
@@ -229,15 +246,20 @@ Mixture::Mixture(MixtureOptions options, Device device) : options_(std::move(opt
 }
 
 Summary Mixture::fit(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start) {
-  if (x.rows() == 0 || x.cols() == 0) throw ShapeError(x.name() + ": " + std::to_string(x.rows()) + " rows x " + std::to_string(x.cols()) + " columns: nothing to fit");
+  if (x.rows() == 0 || x.cols() == 0)
+    throw ShapeError(x.name() + ": " + std::to_string(x.rows()) + " rows x " + std::to_string(x.cols()) +
+                     " columns: nothing to fit");
   throw_if_any(options_.problems(x.cols()));
   if (!sample_weight.empty() && std::int64_t(sample_weight.size()) != x.rows())
-    throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " + std::to_string(x.rows()) + " rows");
-  if (!sample_weight.empty() && std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
+    throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " +
+                     std::to_string(x.rows()) + " rows");
+  if (!sample_weight.empty() &&
+      std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
     throw ShapeError("sample_weight is zero for every row");
   require_finite(x);
   MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_);
-  if (fit.summaries[0].termination == Termination::numerical_error) throw NumericalError(x.name() + ": " + fit.summaries[0].message);
+  if (fit.summaries[0].termination == Termination::numerical_error)
+    throw NumericalError(x.name() + ": " + fit.summaries[0].message);
   posterior_ = std::move(fit.posterior);
   return std::move(fit.summaries[0]);
 }
@@ -247,9 +269,11 @@ const MixturePosterior& Mixture::posterior() const {
   return *posterior_;
 }
 
-MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets, Device device) {
+MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                       Device device) {
   throw_if_any(options.problems(x.cols()));
-  if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() || !std::is_sorted(offsets.begin(), offsets.end()))
+  if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
     throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
   return fit_problems(options, x, offsets, {}, {}, device);
 }

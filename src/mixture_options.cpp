@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cavi/mixture.hpp>
 
-#include <cmath>
 #include <fmt/format.h>
+#include <cmath>
 
 namespace cavi {
 
@@ -53,13 +53,15 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
   }
   if (n_features <= 0) return c.lines;
   if (mean_prior) {
-    c.unless(mean_prior->size() == std::size_t(n_features), "mean_prior must have {} numbers, not {}", n_features, mean_prior->size());
+    c.unless(mean_prior->size() == std::size_t(n_features), "mean_prior must have {} numbers, not {}", n_features,
+             mean_prior->size());
     for (double m : *mean_prior)
       if (!std::isfinite(m)) return c.unless(false, "mean_prior must be finite"), c.lines;
   }
   if (covariance_prior) {
     const std::size_t size = covariance_numbers(covariance_type, n_features);
-    c.unless(covariance_prior->size() == size, "covariance_prior must have {} numbers, not {}", size, covariance_prior->size());
+    c.unless(covariance_prior->size() == size, "covariance_prior must have {} numbers, not {}", size,
+             covariance_prior->size());
     if (!matrix)
       for (double s : *covariance_prior)
         if (!positive(s)) return c.unless(false, "covariance_prior must be positive, not {}", s), c.lines;

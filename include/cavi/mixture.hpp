@@ -39,22 +39,22 @@ struct MixtureOptions {
   int n_components = 1;  ///< K, or the truncation of the stick-breaking process
   CovarianceType covariance_type = CovarianceType::full;
   WeightPrior weight_concentration_prior_type = WeightPrior::dirichlet_process;
-  std::optional<double> weight_concentration_prior;          ///< alpha0 > 0 (> -d for pitman_yor); default 1 / K
-  double discount = 0;                                       ///< d in [0, 1), pitman_yor only
-  std::optional<std::vector<double>> mean_prior;             ///< m0 [D]; default the (weighted) mean of the rows
-  double mean_precision_prior = 1;                           ///< beta0 > 0
-  std::optional<double> degrees_of_freedom_prior;            ///< nu0 > D - 1 (full, tied) or > 0; default D
-  std::optional<std::vector<double>> covariance_prior;       ///< S: [D x D] full, tied; [D] diag; [1] spherical;
-                                                             ///< default the covariance of the rows (its diagonal, its
-                                                             ///< mean variance)
-  double reg_covar = 0;                                      ///< added to the diagonal of a default S
+  std::optional<double> weight_concentration_prior;     ///< alpha0 > 0 (> -d for pitman_yor); default 1 / K
+  double discount = 0;                                  ///< d in [0, 1), pitman_yor only
+  std::optional<std::vector<double>> mean_prior;        ///< m0 [D]; default the (weighted) mean of the rows
+  double mean_precision_prior = 1;                      ///< beta0 > 0
+  std::optional<double> degrees_of_freedom_prior;       ///< nu0 > D - 1 (full, tied) or > 0; default D
+  std::optional<std::vector<double>> covariance_prior;  ///< S: [D x D] full, tied; [D] diag; [1] spherical;
+                                                        ///< default the covariance of the rows (its diagonal, its
+                                                        ///< mean variance)
+  double reg_covar = 0;                                 ///< added to the diagonal of a default S
   Init init_params = Init::kmeans;
   std::uint64_t seed = 0;
-  int max_iter = 100;                                        ///< sweeps
-  double tol = 1e-6;                                         ///< stop when the gain < tol * rows; 0 never stops early
-  Scalar precision = Scalar::float32;                        ///< arithmetic over rows; parameters are always float64
-  bool fuse = true;                                          ///< false: the generic operations, for comparison
-  std::function<bool(const Sweep&)> on_sweep;                ///< called after every sweep; false stops the fit
+  int max_iter = 100;                          ///< sweeps
+  double tol = 1e-6;                           ///< stop when the gain < tol * rows; 0 never stops early
+  Scalar precision = Scalar::float32;          ///< arithmetic over rows; parameters are always float64
+  bool fuse = true;                            ///< false: the generic operations, for comparison
+  std::function<bool(const Sweep&)> on_sweep;  ///< called after every sweep; false stops the fit
 
   /// Every complaint at once, empty when the options are valid for data with `n_features` columns.
   std::vector<std::string> problems(int n_features) const;
@@ -66,20 +66,20 @@ using InitialResponsibilities = std::variant<std::monostate, std::vector<std::in
 
 /// The fitted parameters of one problem or of many: arrays, row-major, with the problem as the leading dimension.
 struct MixturePosterior {
-  int n_problems = 0;       ///< B
-  int n_components = 0;     ///< K
-  int n_features = 0;       ///< D
+  int n_problems = 0;    ///< B
+  int n_components = 0;  ///< K
+  int n_features = 0;    ///< D
   CovarianceType covariance_type = CovarianceType::full;
   WeightPrior weight_prior = WeightPrior::dirichlet;
-  std::vector<double> counts;               ///< [B x K] N_k, expected (weighted) rows of a component
-  std::vector<double> weights;              ///< [B x K] E[pi_k]
-  std::vector<double> weight_concentration; ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters
-  std::vector<double> means;                ///< [B x K x D] E[mu_k]
-  std::vector<double> mean_precision;       ///< [B x K] beta_k
-  std::vector<double> degrees_of_freedom;   ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
-  std::vector<double> inverse_scale;        ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
-                                            ///< [B x K x D], spherical [B x K]
-  std::vector<double> covariances;          ///< E[Lambda]^-1, shaped as inverse_scale
+  std::vector<double> counts;                ///< [B x K] N_k, expected (weighted) rows of a component
+  std::vector<double> weights;               ///< [B x K] E[pi_k]
+  std::vector<double> weight_concentration;  ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters
+  std::vector<double> means;                 ///< [B x K x D] E[mu_k]
+  std::vector<double> mean_precision;        ///< [B x K] beta_k
+  std::vector<double> degrees_of_freedom;    ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
+  std::vector<double> inverse_scale;         ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
+                                             ///< [B x K x D], spherical [B x K]
+  std::vector<double> covariances;           ///< E[Lambda]^-1, shaped as inverse_scale
 };
 
 /// A mixture of Gaussians. Objects are independent of each other and may be used from different threads; one object
@@ -92,7 +92,8 @@ class Mixture {
   /// Fits the rows of `x` [N x D]. `sample_weight`: empty, or N non-negative numbers that count a row as often.
   /// Throws OptionError, ShapeError (N = 0, weights or start of the wrong length), NumericalError (NaN or infinity in
   /// the data, a fit that cannot be continued), DeviceError, IoError.
-  Summary fit(const Matrix& x, const std::vector<double>& sample_weight = {}, const InitialResponsibilities& start = {});
+  Summary fit(const Matrix& x, const std::vector<double>& sample_weight = {},
+              const InitialResponsibilities& start = {});
 
   const MixtureOptions& options() const { return options_; }
   const Device& device() const { return device_; }
