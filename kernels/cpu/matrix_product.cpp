@@ -115,7 +115,10 @@ Plan plan_for(const LoopNest& nest, unsigned left) {
   plan.rows = fit(nest, Role::row, std::min(kMaxRows, kTileNumbers / plan.depth), plan);
 
   double tiles = 1;
-  for (int l = 0; l < nest.loops; ++l) tiles *= double((nest.loop[l].extent + plan.block[l] - 1) / plan.block[l]);
+  for (int l = 0; l < nest.loops; ++l) {
+    const std::int64_t blocks = (nest.loop[l].extent + plan.block[l] - 1) / plan.block[l];
+    tiles *= double(blocks);
+  }
   const double r = double(plan.rows), c = double(plan.columns), d = double(plan.depth);
   plan.time = tiles * (kTileTime + kProductTime * double(padded_rows(plan.rows) * padded_columns(plan.columns)) * d +
                        kPackTime * nest.operands * (r + c) * d / 2 + kStoreTime * r * c);
@@ -225,7 +228,6 @@ void run(const LoopNest& nest, const Plan& plan, double* a, double* b, double* c
     store(tile, plan, b_row, c);
 
     int i = count - 1;
-    new_right = false;
     for (; i >= 0; --i) {
       const int l = loop[i];
       begin[l] += plan.block[l];
