@@ -158,7 +158,7 @@ TEST(Fit, CovariancesAreShapedByTheirType) {
 }
 
 TEST(Fit, ATerminalSeesProgressThatGoesAway) {
-  const std::vector<std::string> arguments{"fit", kFaithful, "--n-components", "6"};
+  const std::vector<std::string> arguments{"fit", kFaithful, "--n-components", "6", "--max-iter", "5", "--tol", "0"};
   const auto run = cavi::test::run_cavi_on_terminal(arguments);
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(run.err.starts_with("\r\x1b[Ksweep 1  bound -")) << run.err;
