@@ -6,12 +6,28 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
+
+namespace {
+std::atomic<std::int64_t> allocations = 0;
+}
+
+// Counted for the one test that asks.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace cavi::test {
 namespace {
@@ -167,6 +183,19 @@ TEST_P(MixtureSweepTest, TheBitsDependOnTheProblemAlone) {
         for (const auto& b : batch) EXPECT_EQ(b->outputs(), expected) << threads << " threads, batch";
       }
     }
+  }
+}
+
+TEST_P(MixtureSweepTest, AllocatesNothingOnceItHasItsScratch) {
+  const MixtureProblem p = random_mixture({GetParam(), 10'000, 40, 12, 2});
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    Bench bench(p, Storage::float32, Scalar::float32);
+    bench.start({}, pool);
+    for (int repeat = 0; repeat < 5; ++repeat) kernels::cpu::mixture_sweep(bench.op(), bench.problem(), pool);
+    const auto before = allocations.load();
+    kernels::cpu::mixture_sweep(bench.op(), bench.problem(), pool);
+    EXPECT_EQ(allocations.load(), before) << threads << " threads";
   }
 }
 

@@ -41,57 +41,79 @@ HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, double* coun
 }
 
 // packed[f] = root r (x[f] - centre[f]) for the `rows` features of a cell on the diagonal, whose products come on the
-// way: the stores of the one hide behind the arithmetic of the other.
-template <class T, int rows>
+// way: the stores of the one hide behind the arithmetic of the other. alone: there is no other cell, so all points are
+// taken as they come, counted, and nothing is packed.
+template <class T, int rows, bool alone>
 HWY_INLINE void PackRows(const T* x, std::int64_t stride, const T* r, const T* centre, const std::int32_t* live,
-                         int lives, T* packed, double* first, double* cell) {
-  constexpr int kFirst[kCell] = {1, 2, 3, 6};  // first moments go where the lower triangle would
+                         int lives, T* packed, double* count, double* first, double* cell) {
+  // Where the lower triangle of the cell would be.
+  constexpr int kFirst[kCell] = {1, 2, 3, 6}, kCount = 7;
   const Tag<T> d;
   Vec<T> sum[kCell * kCell];
   CAVI_UNROLL for (int i = 0; i < kCell * kCell; ++i) sum[i] = hn::Zero(d);
   for (int n = 0; n < lives; ++n) {
-    const auto h = Load(r + live[n]);
+    const int at = alone ? n * kLanes<T> : live[n];
+    const auto h = Load(r + at);
+    if (alone) sum[kCount] = hn::MulAdd(h, h, sum[kCount]);
     Vec<T> z[rows];
     CAVI_UNROLL for (int i = 0; i < rows; ++i) {
-      z[i] = hn::Mul(h, hn::Sub(Load(x + i * stride + live[n]), Set(centre[i])));
-      hn::Store(z[i], d, packed + i * stride + n * kLanes<T>);
+      z[i] = hn::Mul(h, hn::Sub(Load(x + i * stride + at), Set(centre[i])));
+      if (!alone) hn::Store(z[i], d, packed + i * stride + n * kLanes<T>);
       sum[kFirst[i]] = hn::MulAdd(h, z[i], sum[kFirst[i]]);
     }
-    CAVI_UNROLL for (int j = 0; j < rows; ++j) {
-      CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
+    if (alone || kManyRegisters) {
+      CAVI_UNROLL for (int j = 0; j < rows; ++j) {
+        CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
+      }
+    }
+  }
+  if (!alone && !kManyRegisters) {  // both at once would not fit
+    for (int n = 0; n < lives * kLanes<T>; n += kLanes<T>) {
+      Vec<T> z[rows];
+      CAVI_UNROLL for (int i = 0; i < rows; ++i) z[i] = Load(packed + i * stride + n);
+      CAVI_UNROLL for (int j = 0; j < rows; ++j) {
+        CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
+      }
     }
   }
   HWY_ALIGN double sums[kCell * kCell] = {};
   AddSums<T>(sum, sums);
+  if (alone) *count += sums[kCount];
   for (int j = 0; j < rows; ++j) {
     first[j] += sums[kFirst[j]];
     for (int i = 0; i <= j; ++i) cell[j * kCell + i] += sums[j * kCell + i];
   }
 }
 
-template <class T>
+template <class T, bool alone>
 HWY_NOINLINE void PackCell(const T* x, std::int64_t stride, const T* r, const T* centre, int rows,
-                           const std::int32_t* live, int lives, T* packed, double* first, double* cell) {
+                           const std::int32_t* live, int lives, T* packed, double* count, double* first, double* cell) {
   switch (rows) {
-    case 1: return PackRows<T, 1>(x, stride, r, centre, live, lives, packed, first, cell);
-    case 2: return PackRows<T, 2>(x, stride, r, centre, live, lives, packed, first, cell);
-    case 3: return PackRows<T, 3>(x, stride, r, centre, live, lives, packed, first, cell);
-    case 4: return PackRows<T, 4>(x, stride, r, centre, live, lives, packed, first, cell);
+    case 1: return PackRows<T, 1, alone>(x, stride, r, centre, live, lives, packed, count, first, cell);
+    case 2: return PackRows<T, 2, alone>(x, stride, r, centre, live, lives, packed, count, first, cell);
+    case 3: return PackRows<T, 3, alone>(x, stride, r, centre, live, lives, packed, count, first, cell);
+    case 4: return PackRows<T, 4, alone>(x, stride, r, centre, live, lives, packed, count, first, cell);
   }
 }
 
 // Products of four rows with `columns` others of packed points, added to a cell.
 template <class T, int columns>
 HWY_INLINE void Gram(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::int64_t stride, int points, double* cell) {
+  constexpr int kAtOnce = kManyRegisters ? 4 : 2;  // columns
   const Tag<T> d;
   Vec<T> sum[kCell * kCell];
   CAVI_UNROLL for (int i = 0; i < kCell * kCell; ++i) sum[i] = hn::Zero(d);
-  for (int n = 0; n < points; n += kLanes<T>) {
-    Vec<T> row[kCell];
-    CAVI_UNROLL for (int i = 0; i < kCell; ++i) row[i] = Load(a + i * stride + n);
-    CAVI_UNROLL for (int j = 0; j < columns; ++j) {
-      const auto column = Load(b + j * stride + n);
-      CAVI_UNROLL for (int i = 0; i < kCell; ++i) sum[j * kCell + i] = hn::MulAdd(row[i], column, sum[j * kCell + i]);
+  CAVI_UNROLL for (int j0 = 0; j0 < columns; j0 += kAtOnce) {
+    for (int n = 0; n < points; n += kLanes<T>) {
+      Vec<T> row[kCell];
+      CAVI_UNROLL for (int i = 0; i < kCell; ++i) row[i] = Load(a + i * stride + n);
+      CAVI_UNROLL for (int j = j0; j < j0 + kAtOnce; ++j) {
+        if (j < columns) {
+          const auto column = Load(b + j * stride + n);
+          CAVI_UNROLL for (int i = 0; i < kCell; ++i) sum[j * kCell + i] =
+              hn::MulAdd(row[i], column, sum[j * kCell + i]);
+        }
+      }
     }
   }
   AddSums<T>(sum, cell);
@@ -116,13 +138,18 @@ void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const
   for (int k = 0; k < p.components; ++k) {
     const T* r = block.r + k * stride;
     const T* centre = p.centre + std::int64_t(k) * features;
-    const int lives = Survey<T, true>(r, block.points, live, sums.count + k);
-    if (lives == 0) continue;
     double* first = sums.first + std::int64_t(k) * features;
     double* cell = sums.second + k * cells_size(features);
+    if (features <= kCell) {
+      PackCell<T, true>(block.x, stride, r, centre, features, nullptr, block.points / kLanes<T>, nullptr,
+                        sums.count + k, first, cell);
+      continue;
+    }
+    const int lives = Survey<T, true>(r, block.points, live, sums.count + k);
+    if (lives == 0) continue;
     for (int i = 0, cells = (features + kCell - 1) / kCell; i < features; i += kCell, --cells) {
-      PackCell(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
-               packed + i * stride, first + i, cell);
+      PackCell<T, false>(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
+                         packed + i * stride, nullptr, first + i, cell);
       cell += cells * kCell * kCell;
     }
     cell = sums.second + k * cells_size(features);

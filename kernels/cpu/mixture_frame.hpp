@@ -14,25 +14,27 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 
 namespace cavi::kernels::cpu {
 
-/// Calls f(k) for every component, several to a task where one is little work.
+/// Calls f(k, worker) for every component, several to a task where one is little work.
 template <class Function>
 void for_components(ThreadPool& pool, int components, std::int64_t work_each, Function f) {
   const std::int64_t several = 1 + 100'000 / (1 + work_each);
-  pool.run((components + several - 1) / several, [&](std::int64_t task, int worker) {
-    for (std::int64_t k = task * several; k < std::min<std::int64_t>(components, (task + 1) * several); ++k)
+  const auto task = [&](std::int64_t t, int worker) {
+    for (std::int64_t k = t * several; k < std::min<std::int64_t>(components, (t + 1) * several); ++k)
       f(int(k), worker);
-  });
+  };
+  pool.run((components + several - 1) / several, std::cref(task));  // by reference: a sweep allocates nothing
 }
 
 template <class F, class T>
 class Frame {
  public:
-  double *root, *centre, *offset;  ///< in bits; representable in T, but for the tied root
+  double *root, *centre, *offset;  ///< in the units of the tiles; representable in T, but for the tied root
 
   Frame(Arena& arena, int components, int features) : components_(components), features_(features) {
     root = arena.take<double>(roots());
@@ -60,7 +62,7 @@ class Frame {
     for_components(pool, components_, size * features_, [&](int k, int) {
       if (!F::shared) set_root(quadratic + k * size, k);
       offset[k] =
-          F::locate(root_of(k), linear + std::int64_t(k) * features_, constant[k], kBits, features_, centre_of(k));
+          F::locate(root_of(k), linear + std::int64_t(k) * features_, constant[k], kScale, features_, centre_of(k));
       if (std::isnan(offset[k]) || offset[k] == std::numeric_limits<double>::infinity())
         throw NumericalError("mixture sweep: the logit of component " + std::to_string(k) + " is not a finite number");
       round(offset + k, offset_t_ + k, 1);
@@ -83,7 +85,7 @@ class Frame {
   }
 
  private:
-  static constexpr double kBits = 1.4426950408889634074;  // per nat
+  static constexpr double kScale = logit_scale(F::kind);
 
   std::int64_t roots() const { return F::root_size(features_) * (F::shared ? 1 : components_); }
 
@@ -92,7 +94,7 @@ class Frame {
   }
 
   void set_root(const double* quadratic, int k) {
-    if (F::factor(quadratic, kBits, features_, root_of(k))) return;
+    if (F::factor(quadratic, kScale, features_, root_of(k))) return;
     throw NumericalError(
         "mixture sweep: the precision of component " + std::to_string(k) +
         " is not positive definite; look for constant or linearly dependent columns, or use a stronger "

@@ -14,6 +14,7 @@
 #include "kernels/cpu/mixture_simd-inl.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 
+#include <hwy/cache_control.h>
 #include <hwy/contrib/math/math-inl.h>
 
 #include <limits>
@@ -93,11 +94,29 @@ void PackRoot(const double* root, int features, T* packed) {
       for (int r = row; r <= t && r < row + kRows; ++r) *packed++ = T(root[std::int64_t(r) * features + t]);
 }
 
+// Fetches what comes after a block, a few lines at a time while a tile is scored.
+class Ahead {
+ public:
+  template <class T>
+  Ahead(const TileBlock<T>& block, int steps)
+      : at_(block.next),
+        end_(block.next + block.next_bytes),
+        step_(block.next_bytes / (std::int64_t(block.points) / kTile<T> * steps) + 1) {}
+  HWY_INLINE void Step() {
+    const char* stop = end_ - at_ < step_ ? end_ : at_ + step_;
+    for (; at_ < stop; at_ += 64) hwy::Prefetch(at_);
+  }
+
+ private:
+  const char *at_, *end_;
+  std::int64_t step_;
+};
+
 // Logits of one tile into r, their maximum into `largest`. tail: features beyond a multiple of kRows. x is a copy of
 // the tile, [D x kTile], and z has D + 1 such rows.
 template <class T, int tail>
 HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, std::int64_t stride,
-                            Vec<T> (&largest)[kVectors]) {
+                            Vec<T> (&largest)[kVectors], Ahead& ahead) {
   const Tag<T> d;
   const int features = p.features;
   const T *root = p.root, *centre = p.centre;
@@ -113,6 +132,7 @@ HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, 
     } else {
       root = TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
     }
+    ahead.Step();
     const auto offset = Set(p.offset[k]);
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
       const auto logit = hn::Sub(offset, Load(square + v * kLanes<T>));
@@ -210,26 +230,27 @@ HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, T* r,
 
 template <class T, Component family>
 HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::int64_t stride,
-                            Vec<T> (&largest)[kVectors]) {
+                            Vec<T> (&largest)[kVectors], Ahead& ahead) {
   int k = 0;
-  for (; k + kAbreast <= p.components; k += kAbreast) ScoreAxesOf<T, family, kAbreast>(p, k, x, r, stride, largest);
+  for (; k + kAbreast <= p.components; k += kAbreast, ahead.Step())
+    ScoreAxesOf<T, family, kAbreast>(p, k, x, r, stride, largest);
   for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
 }
 
 // Logits of the tile at x. scratch: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
 template <class T, Component family>
 HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t stride, T* scratch,
-                      Vec<T> (&largest)[kVectors]) {
+                      Vec<T> (&largest)[kVectors], Ahead& ahead) {
   T *tile = scratch, *other = scratch + p.features * kTile<T>;
   CopyTile(x, stride, tile, kTile<T>, p.features);
   if constexpr (family == Component::full) {
-    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, stride, largest); });
+    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, stride, largest, ahead); });
   } else if constexpr (family == Component::tied) {
     WhitenTile(p.whitener, p.features, tile, other, reinterpret_cast<double*>(other + p.features * kTile<T>));
     CopyTile(other, kTile<T>, x, stride, p.features);
-    ScoreAxes<T, family>(p, other, r, stride, largest);
+    ScoreAxes<T, family>(p, other, r, stride, largest, ahead);
   } else {
-    ScoreAxes<T, family>(p, tile, r, stride, largest);
+    ScoreAxes<T, family>(p, tile, r, stride, largest, ahead);
   }
 }
 
@@ -243,8 +264,7 @@ HWY_INLINE void Normalise(int components, const T* weight, std::int64_t stride, 
   for (int k = 0; k < components; ++k) {
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
       T* at = r + k * stride + v * kLanes<T>;
-      const auto below = hn::Sub(Load(at), largest[v]);
-      const auto e = Exp2(root ? hn::Mul(Set(T(0.5)), below) : below);
+      const auto e = Exp2(hn::Sub(Load(at), largest[v]));
       sum[v] = root ? hn::MulAdd(e, e, sum[v]) : hn::Add(sum[v], e);
       hn::Store(e, d, at);
     }
@@ -254,7 +274,8 @@ HWY_INLINE void Normalise(int components, const T* weight, std::int64_t stride, 
     scale[v] = hn::Div(w, sum[v]);
     if (root) scale[v] = hn::Sqrt(scale[v]);
     const auto top = hn::Mul(w, largest[v]), rest = hn::Mul(w, hn::Log(d, sum[v]));
-    lse = hn::MulAdd(Widen(top), hn::Set(Tag<double>(), 0.69314718055994530942), hn::Add(lse, Widen(rest)));
+    lse = hn::MulAdd(Widen(top), hn::Set(Tag<double>(), (root ? 2 : 1) * 0.69314718055994530942),
+                     hn::Add(lse, Widen(rest)));
   }
   for (int k = 0; k < components; ++k) {
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -267,10 +288,11 @@ HWY_INLINE void Normalise(int components, const T* weight, std::int64_t stride, 
 template <class T, Component family>
 double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
   auto lse = hn::Zero(Tag<double>());
+  Ahead ahead(block, family == Component::full ? p.components : (p.components + kAbreast - 1) / kAbreast);
   for (int i = 0; i < block.points; i += kTile<T>) {
     Vec<T> largest[kVectors];
     for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
-    Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest);
+    Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest, ahead);
     Normalise<T, family == Component::full>(p.components, block.weight + i, block.stride, block.r + i, largest, lse);
   }
   return hn::GetLane(hn::SumOfLanes(Tag<double>(), lse));

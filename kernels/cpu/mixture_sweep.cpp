@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <tuple>
 
 namespace cavi::kernels::cpu {
 namespace {
-
-constexpr double kNats = 0.69314718055994530942;  // per bit
 
 // Moves the moments of a component to the origin; returns what its rows add to <statistics, parameters>, in nats.
 template <class F, class T>
@@ -31,7 +31,7 @@ double finish(const Frame<F, T>& frame, const SlabSums& sums, int k, const Mixtu
   if (count > 0) product += frame.offset[k] * count;  // the offset is -infinity when the component is switched off
   F::to_origin(frame.root_of(k), frame.centre_of(k), count, first, second, d);
   problem[shape.count][k] = count;
-  return kNats * product;
+  return product / logit_scale(F::kind);
 }
 
 template <class F, class T>
@@ -53,7 +53,7 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   frame.set(op, problem, pool);
 
   const double* weight = shape.weight == kNoBuffer ? nullptr : problem[shape.weight];
-  pool.run(slabs.count, [&, frame = &frame, parts = parts](std::int64_t s, int worker) {
+  const auto sweep_slab = [&, frame = &frame, parts = parts](std::int64_t s, int worker) {
     std::fill_n(parts + s * size, size, 0.0);
     const SlabSums sums(parts + s * size, F::kind, k, d);
     RowBlock<T> block(pool, worker, rows, k);
@@ -62,7 +62,8 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
       *sums.scalar += tiles<T>().respond(frame->parameters(), b);
       tiles<T>().accumulate(frame->parameters(), b, sums.tile);
     }
-  });
+  };
+  pool.run(slabs.count, std::cref(sweep_slab));
   tree_sum(parts, slabs.count, size, size, pool);
 
   const SlabSums sums(parts, F::kind, k, d);
@@ -71,7 +72,8 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
     products[j] = finish(*frame, sums, j, shape, problem, work(worker));
   });
   double entropy = *sums.scalar;
-  if constexpr (F::shared) entropy += kNats * F::product(frame.root, problem[shape.second], d, work(pool.worker()));
+  if constexpr (F::shared)
+    entropy += F::product(frame.root, problem[shape.second], d, work(pool.worker())) / logit_scale(F::kind);
   for (int j = 0; j < k; ++j) entropy -= products[j];
   *problem[shape.entropy] = entropy;
 }

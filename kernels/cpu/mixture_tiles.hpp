@@ -13,7 +13,14 @@
 
 namespace cavi::kernels::cpu {
 
-/// logit_nk = offset_k - |root_k z_nk|^2 in bits (powers of two), in the frame of the family; see math/components/.
+/// Units of the tiles' logits per nat: bits, as 2^x is what they take; of a full family two bits, because it wants the
+/// square roots of responsibilities.
+constexpr double logit_scale(Component family) {
+  constexpr double kBits = 1.4426950408889634074;
+  return family == Component::full ? kBits / 2 : kBits;
+}
+
+/// logit_nk = offset_k - |root_k z_nk|^2 in these units, in the frame of the family; see math/components/.
 template <class T>
 struct TileParameters {
   Component family;
@@ -33,6 +40,8 @@ struct TileBlock {
   T* scratch;           ///< Tiles::scratch numbers
   std::int64_t stride;  ///< at least `points`
   int points;           ///< a multiple of Tiles::tile
+  const char* next;     ///< what will be read after this block: fetched on the way
+  std::int64_t next_bytes;
 };
 
 /// Sums over points in the frame of the family: z = x - m (full, spherical), root x - centre (tied), root x + centre

@@ -43,6 +43,24 @@ template <class T>
 void Transpose(const T* from, std::int64_t row_stride, int count, int features, T* x, std::int64_t stride) {
   int done = 0;
 #if HWY_TARGET != HWY_SCALAR
+  const Tag<T> d;
+  if (features == 2 && row_stride == 2) {
+    for (; done + kLanes<T> <= count; done += kLanes<T>) {
+      Vec<T> a, b;
+      hn::LoadInterleaved2(d, from + done * 2, a, b);
+      hn::StoreU(a, d, x + done);
+      hn::StoreU(b, d, x + stride + done);
+    }
+  }
+  if (features == 3 && row_stride == 3) {
+    for (; done + kLanes<T> <= count; done += kLanes<T>) {
+      Vec<T> a, b, c;
+      hn::LoadInterleaved3(d, from + done * 3, a, b, c);
+      hn::StoreU(a, d, x + done);
+      hn::StoreU(b, d, x + stride + done);
+      hn::StoreU(c, d, x + 2 * stride + done);
+    }
+  }
   constexpr int kBlock = 16 / sizeof(T);
   if (features >= kBlock) {
     for (; done + kBlock <= count; done += kBlock) {

@@ -2,6 +2,7 @@
 #include "kernels/cpu/rows.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace cavi::kernels::cpu {
 
@@ -20,7 +21,7 @@ Slabs cut_slabs(std::int64_t rows, std::int64_t grain, std::size_t bytes) {
 void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, ThreadPool& pool) {
   constexpr std::int64_t kChunk = 4096;
   if (slabs == 1) return;
-  pool.run((size + kChunk - 1) / kChunk, [&](std::int64_t chunk, int) {
+  const auto add = [&](std::int64_t chunk, int) {
     const std::int64_t begin = chunk * kChunk, end = std::min(size, begin + kChunk);
     for (int step = 1; step < slabs; step *= 2)
       for (int s = 0; s + step < slabs; s += 2 * step) {
@@ -28,7 +29,8 @@ void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, 
         const double* from = to + step * stride;
         for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
       }
-  });
+  };
+  pool.run((size + kChunk - 1) / kChunk, std::cref(add));
 }
 
 template <class T>
@@ -77,6 +79,9 @@ const TileBlock<T>& RowBlock<T>::load(std::int64_t first, std::int64_t count, co
   } else {
     source.read(rows_->first + first, count, raw_);
   }
+  const std::int64_t ahead = source.data() ? std::min<std::int64_t>(n, rows_->count - first - n) : 0;
+  block_.next = static_cast<const char*>(from) + n * row_stride * size_of(source.scalar());
+  block_.next_bytes = ahead * row_stride * size_of(source.scalar());
   if (source.scalar() == Scalar::float32)
     tiles<T>().load_float32(static_cast<const float*>(from), row_stride, rows_->origin, n, features, packed_, block_.x,
                             block_.stride);
