@@ -2,6 +2,7 @@
 // The estimator: builds the model of a Gaussian mixture, finds a start, calls the engine, reads the posterior.
 #include "kernels/cpu/mixture.hpp"
 #include "src/linear_algebra.hpp"
+#include "src/model_file.hpp"
 
 #include <cavi/error.hpp>
 #include <cavi/io.hpp>
@@ -196,9 +197,22 @@ void read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, in
   append(out.weight_concentration, out.weight_prior == WeightPrior::dirichlet ? q.dirichlet(m.pi, b) : q.beta(m.pi, b));
 }
 
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+                      const Prepared& data) {
+  MixturePosterior p;
+  p.n_problems = q.n_problems();
+  p.n_components = o.n_components;
+  p.n_features = n_features;
+  p.covariance_type = o.covariance_type;
+  p.weight_prior = o.weight_concentration_prior_type;
+  for (int b = 0; b < p.n_problems; ++b) read(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(p.n_features)], p);
+  return p;
+}
+
+/// `resume`, when given, holds a checkpoint of these data.
 MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                          const std::vector<double>& weight, const InitialResponsibilities& start,
-                          const Device& device) {
+                          const std::vector<double>& weight, const InitialResponsibilities& start, const Device& device,
+                          const ModelFile* resume) {
   ThreadPool pool(device.threads());
   const double* w = weight.empty() ? nullptr : weight.data();
   const Prepared data = prepare(o, x, offsets, w, pool);
@@ -206,7 +220,9 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
 
   Factorisation q(m.model);
   q.joint({m.mu, m.lambda});
-  if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
+  if (resume)
+    q.start_labels(m.z, std::vector<std::int32_t>(std::size_t(x.rows())));  // any start will do: the state replaces it
+  else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
     q.start_labels(m.z, *labels);
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
     q.start_responsibilities(m.z, *responsibilities);
@@ -221,17 +237,22 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   options.precision = o.precision;
   options.on_sweep = o.on_sweep;
   options.start_updates = {{m.pi}, {m.mu}};
+  State state;
+  if (resume) {
+    state = {{resume->checkpoint->q}, {resume->summary}};
+    options.resume = &state;
+  }
+  if (!o.checkpoint.empty()) {
+    options.checkpoint_every = o.checkpoint_every;
+    options.on_checkpoint = [&, of = fingerprint(x, weight)](const State& s, const Posterior& so_far) {
+      write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
+    };
+  }
   const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {m.mu}}, {o.max_iter, o.tol}, device, options);
 
   MixtureBatch out;
-  MixturePosterior& p = out.posterior;
-  p.n_problems = posterior.n_problems();
-  p.n_components = o.n_components;
-  p.n_features = x.cols();
-  p.covariance_type = o.covariance_type;
-  p.weight_prior = o.weight_concentration_prior_type;
-  for (int b = 0; b < p.n_problems; ++b) {
-    read(m, o, posterior, b, &data.origin[std::size_t(b) * std::size_t(x.cols())], p);
+  out.posterior = read(m, o, posterior, x.cols(), data);
+  for (int b = 0; b < posterior.n_problems(); ++b) {
     out.summaries.push_back(posterior.summary(b));
     if (const std::string& complaint = data.complaints[std::size_t(b)]; !complaint.empty())
       out.summaries.back().message = complaint;
@@ -246,6 +267,11 @@ Mixture::Mixture(MixtureOptions options, Device device) : options_(std::move(opt
 }
 
 Summary Mixture::fit(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start) {
+  return run(x, sample_weight, start, nullptr);
+}
+
+Summary Mixture::run(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start,
+                     const ModelFile* resume) {
   if (x.rows() == 0 || x.cols() == 0)
     throw ShapeError(x.name() + ": " + std::to_string(x.rows()) + " rows x " + std::to_string(x.cols()) +
                      " columns: nothing to fit");
@@ -257,11 +283,42 @@ Summary Mixture::fit(const Matrix& x, const std::vector<double>& sample_weight, 
       std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
     throw ShapeError("sample_weight is zero for every row");
   require_finite(x);
-  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_);
+  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume);
   if (fit.summaries[0].termination == Termination::numerical_error)
     throw NumericalError(x.name() + ": " + fit.summaries[0].message);
   posterior_ = std::move(fit.posterior);
-  return std::move(fit.summaries[0]);
+  return summary_ = std::move(fit.summaries[0]);
+}
+
+void Mixture::save(const std::filesystem::path& file) const {
+  write_model(file, {options_, posterior(), summary(), {}});
+}
+
+Mixture Mixture::load(const std::filesystem::path& file, Device device) {
+  ModelFile model = read_model(file);
+  Mixture mixture(std::move(model.options), std::move(device));
+  mixture.posterior_ = std::move(model.posterior);
+  mixture.summary_ = std::move(model.summary);
+  return mixture;
+}
+
+Summary Mixture::resume(const std::filesystem::path& checkpoint, const Matrix& x,
+                        const std::vector<double>& sample_weight) {
+  ModelFile model = read_model(checkpoint);
+  const std::string name = checkpoint.string();
+  if (!model.checkpoint)
+    throw IoError(name + ": a model without the state of its fit; MixtureOptions::checkpoint makes fit() leave one");
+  std::vector<std::string> other = differences(options_, model.options);
+  for (std::string& line : other) line = name + ": " + line;
+  throw_if_any(other);
+  if (const std::string why = difference(fingerprint(x, sample_weight), model.checkpoint->data); !why.empty())
+    throw ShapeError(name + ": " + why);
+  // Whether it is over is a matter of these options; a fit that was stopped may have converged in that very sweep.
+  Summary& s = model.summary;
+  const double gain =
+      s.n_iter > 0 ? s.elbo - s.elbo_trace[std::size_t(s.n_iter) - 1] : std::numeric_limits<double>::infinity();
+  s.termination = options_.tol > 0 && gain < options_.tol * s.rows ? Termination::converged : Termination::max_iter;
+  return run(x, sample_weight, {}, &model);
 }
 
 const MixturePosterior& Mixture::posterior() const {
@@ -269,13 +326,16 @@ const MixturePosterior& Mixture::posterior() const {
   return *posterior_;
 }
 
+const Summary& Mixture::summary() const { return posterior(), summary_; }
+
 MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
                        Device device) {
   throw_if_any(options.problems(x.cols()));
+  if (!options.checkpoint.empty()) throw OptionError("checkpoint is for the fit of one mixture, not for a batch");
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
-  return fit_problems(options, x, offsets, {}, {}, device);
+  return fit_problems(options, x, offsets, {}, {}, device, nullptr);
 }
 
 }  // namespace cavi

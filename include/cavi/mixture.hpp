@@ -17,12 +17,16 @@
 #include <cavi/matrix.hpp>
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace cavi {
+
+struct ModelFile;
 
 enum class CovarianceType { full, tied, diag, spherical };
 
@@ -55,6 +59,8 @@ struct MixtureOptions {
   Scalar precision = Scalar::float32;          ///< arithmetic over rows; parameters are always float64
   bool fuse = true;                            ///< false: the generic operations, for comparison
   std::function<bool(const Sweep&)> on_sweep;  ///< called after every sweep; false stops the fit
+  std::filesystem::path checkpoint;            ///< fit() leaves its state here; see Mixture::resume()
+  int checkpoint_every = 10;                   ///< sweeps between two of them; the last one is left, too
 
   /// Every complaint at once, empty when the options are valid for data with `n_features` columns.
   std::vector<std::string> problems(int n_features) const;
@@ -99,11 +105,33 @@ class Mixture {
   const Device& device() const { return device_; }
   /// Throws Error before the first fit.
   const MixturePosterior& posterior() const;
+  /// How the last fit went. Throws Error before the first fit.
+  const Summary& summary() const;
+
+  // ---- Persistence --------------------------------------------------------------------------------------------------
+
+  /// Writes one `.npz` that numpy.load opens: posterior and bounds as arrays, everything else in its meta.json. The
+  /// same model gives the same bytes. The file is replaced as a whole or not at all. Throws IoError, and Error before
+  /// the first fit.
+  void save(const std::filesystem::path& file) const;
+  /// Reads what save() or a checkpoint wrote, to the last bit. What belongs to a running program, on_sweep and
+  /// checkpoint, is not in the file. Throws IoError naming file, member and cause.
+  static Mixture load(const std::filesystem::path& file, Device device = Device::best());
+  /// Goes on with a fit from its checkpoint, as if it had never stopped: on the same build and device every bit is that
+  /// of the fit that ran through. Options must be those of the fit, but max_iter, tol, on_sweep and checkpoints may be
+  /// others. Throws OptionError for other options, ShapeError for other data or weights, IoError, and what fit()
+  /// throws.
+  Summary resume(const std::filesystem::path& checkpoint, const Matrix& x,
+                 const std::vector<double>& sample_weight = {});
 
  private:
+  Summary run(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start,
+              const ModelFile* resume);
+
   MixtureOptions options_;
   Device device_;
   std::optional<MixturePosterior> posterior_;
+  Summary summary_;
 };
 
 /// Many data sets, each fitted by itself with the same options: problem b owns rows [offsets[b], offsets[b + 1]) of

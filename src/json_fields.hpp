@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Fields of structures in a JSON object: one list of fields serves both ways. Values of enumerations are words of the
+/// API.
+#pragma once
+
+#include <cavi/error.hpp>
+#include <cavi/mixture.hpp>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cavi {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+using Names = std::vector<std::pair<const char*, T>>;
+
+inline const Names<CovarianceType>& names(CovarianceType) {
+  static const Names<CovarianceType> names{{"full", CovarianceType::full},
+                                           {"tied", CovarianceType::tied},
+                                           {"diag", CovarianceType::diag},
+                                           {"spherical", CovarianceType::spherical}};
+  return names;
+}
+inline const Names<WeightPrior>& names(WeightPrior) {
+  static const Names<WeightPrior> names{{"dirichlet", WeightPrior::dirichlet},
+                                        {"dirichlet_process", WeightPrior::dirichlet_process},
+                                        {"pitman_yor", WeightPrior::pitman_yor}};
+  return names;
+}
+inline const Names<Init>& names(Init) {
+  static const Names<Init> names{{"kmeans", Init::kmeans},
+                                 {"kmeans_plus_plus", Init::kmeans_plus_plus},
+                                 {"random", Init::random},
+                                 {"random_from_data", Init::random_from_data}};
+  return names;
+}
+inline const Names<Scalar>& names(Scalar) {
+  static const Names<Scalar> names{{"float32", Scalar::float32}, {"float64", Scalar::float64}};
+  return names;
+}
+inline const Names<Termination>& names(Termination) {
+  static const Names<Termination> names{{"converged", Termination::converged},
+                                        {"max_iter", Termination::max_iter},
+                                        {"stopped", Termination::stopped},
+                                        {"numerical_error", Termination::numerical_error},
+                                        {"no_data", Termination::no_data}};
+  return names;
+}
+
+/// Fields to a JSON object. Doubles read back to the last bit; infinity is a word, for JSON has no number for it.
+struct Writer {
+  Json& to;
+
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    if constexpr (std::is_enum_v<T>) {
+      for (const auto& [text, which] : names(value))
+        if (which == value) to[name] = text;
+    } else if constexpr (std::is_same_v<T, double>) {
+      to[name] = std::isfinite(value) ? Json(value) : Json("infinity");
+    } else {
+      to[name] = value;
+    }
+  }
+  void operator()(const char* name, const std::optional<double>& value) {
+    if (value)
+      (*this)(name, *value);
+    else
+      to[name] = nullptr;
+  }
+};
+
+/// The way back. Throws IoError that begins with `where`.
+struct Reader {
+  const Json& from;
+  std::string where;
+
+  [[noreturn]] void fail(const char* name, const std::string& cause) const {
+    throw IoError(fmt::format("{}'{}' {}", where, name, cause));
+  }
+  const Json& at(const char* name) const {
+    const auto found = from.find(name);
+    if (found == from.end()) fail(name, "is missing");
+    return *found;
+  }
+
+  template <class T>
+  void operator()(const char* name, T& value) const {
+    const Json& field = at(name);
+    if constexpr (std::is_enum_v<T>) {
+      for (const auto& [text, which] : names(T{}))
+        if (field == text) return void(value = which);
+      fail(name, "is no value that this library knows");
+    } else if constexpr (std::is_same_v<T, double>) {
+      if (field == "infinity") return void(value = std::numeric_limits<double>::infinity());
+      if (!field.is_number()) fail(name, "must be a number");
+      value = field.get<double>();
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!field.is_boolean()) fail(name, "must be true or false");
+      value = field.get<bool>();
+    } else if constexpr (std::is_integral_v<T>) {
+      const bool in_range = field.is_number_unsigned()
+                                ? std::in_range<T>(field.get<std::uint64_t>())
+                                : field.is_number_integer() && std::in_range<T>(field.get<std::int64_t>());
+      if (!in_range)
+        fail(name, fmt::format("must be a whole number from {} to {}", std::numeric_limits<T>::min(),
+                               std::numeric_limits<T>::max()));
+      value = field.get<T>();
+    } else {
+      if (!field.is_string()) fail(name, "must be a string");
+      value = field.get<std::string>();
+    }
+  }
+  void operator()(const char* name, std::optional<double>& value) const {
+    if (at(name).is_null()) return void(value = std::nullopt);
+    (*this)(name, value.emplace());
+  }
+};
+
+}  // namespace cavi

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Fits to be written and read, and what must be equal of them.
+#pragma once
+
+#include "tests/io_files.hpp"
+
+#include <cavi/mixture.hpp>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace cavi::test {
+
+inline constexpr CovarianceType kCovariances[]{CovarianceType::full, CovarianceType::tied, CovarianceType::diag,
+                                               CovarianceType::spherical};
+inline constexpr WeightPrior kWeightPriors[]{WeightPrior::dirichlet, WeightPrior::dirichlet_process,
+                                             WeightPrior::pitman_yor};
+
+inline Matrix three_clouds(int rows, int cols, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<double> normal;
+  std::vector<double> x(std::size_t(rows) * std::size_t(cols));
+  for (int n = 0; n < rows; ++n)
+    for (int d = 0; d < cols; ++d)
+      x[std::size_t(n) * std::size_t(cols) + std::size_t(d)] = normal(rng) + (d + 1) * 1.5 * (n % 3);
+  return Matrix(std::move(x), rows, cols);
+}
+
+inline MixtureOptions options(CovarianceType covariance, WeightPrior weights, Scalar precision = Scalar::float32) {
+  MixtureOptions o;
+  o.n_components = 4;
+  o.covariance_type = covariance;
+  o.weight_concentration_prior_type = weights;
+  if (weights == WeightPrior::pitman_yor) o.discount = 0.3;
+  o.init_params = Init::random_from_data;
+  o.seed = 5;
+  o.max_iter = 17;
+  o.tol = 0;
+  o.precision = precision;
+  return o;
+}
+
+inline std::string bits(const MixturePosterior& p) {
+  std::string out = fmt::format("{} {} {} {} {};", p.n_problems, p.n_components, p.n_features, int(p.covariance_type),
+                                int(p.weight_prior));
+  for (const auto* v : {&p.counts, &p.weights, &p.weight_concentration, &p.means, &p.mean_precision,
+                        &p.degrees_of_freedom, &p.inverse_scale, &p.covariances})
+    out += raw(*v) + ";";
+  return out;
+}
+
+/// All of a summary but how long it took.
+inline std::string bits(const Summary& s) {
+  return fmt::format("{} {} {} {} {} {};", int(s.termination), s.message, s.n_iter, s.device, int(s.precision),
+                     s.fused) +
+         raw(std::vector<double>{s.elbo, s.rows}) + raw(s.elbo_trace) + ";" + raw(s.update_trace);
+}
+
+inline std::string bits(const MixtureOptions& o) {
+  std::string out = fmt::format("{} {} {} {} {} {} {} {};", o.n_components, int(o.covariance_type),
+                                int(o.weight_concentration_prior_type), int(o.init_params), o.seed, o.max_iter,
+                                int(o.precision), o.fuse);
+  out += raw(std::vector<double>{o.discount, o.mean_precision_prior, o.reg_covar, o.tol});
+  for (const auto& v : {o.weight_concentration_prior, o.degrees_of_freedom_prior})
+    out += v ? raw(std::vector<double>{*v}) : "none";
+  for (const auto& v : {o.mean_prior, o.covariance_prior}) out += v ? raw(*v) : "none";
+  return out;
+}
+
+inline Mixture fitted(const MixtureOptions& o, const Matrix& x) {
+  Mixture m(o, Device::cpu(2));
+  m.fit(x);
+  return m;
+}
+
+/// Runs in a child; its exit status, or -1 when it did not exit.
+template <class Function>
+int in_child(Function&& function) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(function());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace cavi::test
