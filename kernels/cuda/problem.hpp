@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What kernels see of a program's problems. All of it lies in device memory; an array of DeviceProblem, one per problem
+/// of the batch, is what every kernel gets.
+#pragma once
+
+#include "kernels/cuda/simt.hpp"
+#include "kernels/ops.hpp"
+
+#include <cstdint>
+
+namespace cavi::kernels::cuda {
+
+inline constexpr int kWarp = 32;
+inline constexpr unsigned kAllLanes = 0xffffffffu;
+inline constexpr int kTile = 128;  ///< points of a tile
+
+/// Rows of a fused source minus their origin, in the precision of the sweeps: tiles of kTile points, feature-major
+/// inside a tile, x[(tile * D + d) * kTile + i]. The last tile is padded with zeros. When rows are streamed, x is where
+/// tile 0 would be if all were there, and a launch touches the tiles of its chunk only.
+struct DeviceRows {
+  const void* x = nullptr;
+  std::int64_t count = 0;
+};
+
+/// The first thing that went wrong in a problem, as one number: operation, element and cause, so that the smallest is
+/// the one that the host would have met first.
+using Failure = unsigned long long;
+inline constexpr Failure kNoFailure = ~0ull;
+
+struct DeviceProblem {
+  double* const* buffers = nullptr;       ///< by Buffer
+  const std::int64_t* extents = nullptr;  ///< by plate
+  const DeviceRows* rows = nullptr;       ///< by source
+  std::byte* scratch = nullptr;           ///< as large as the operation that wants most; contents do not survive it
+  Failure* failure = nullptr;
+  const int* active = nullptr;  ///< 0: this problem is over, and kernels leave it alone
+
+  __device__ double* operator[](Buffer b) const { return buffers[b]; }
+  __device__ std::int64_t size(const Extent& e) const { return e.plate < 0 ? e.size : extents[e.plate]; }
+};
+
+/// `operation`: position among the operations of the program, init before sweep. `element`: below 2^32.
+__device__ inline void report_failure(const DeviceProblem& problem, int operation, std::int64_t element, int cause) {
+  atomicMin(problem.failure, (Failure(operation) << 40) | (Failure(element & 0xffffffff) << 8) | Failure(cause));
+}
+
+}  // namespace cavi::kernels::cuda
