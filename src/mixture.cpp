@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The estimator: builds the model of a Gaussian mixture, finds a start, calls the engine, reads the posterior.
 #include "kernels/cpu/mixture.hpp"
+#include "src/covariance_type.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_file.hpp"
 
@@ -30,8 +31,6 @@ struct Prepared {
   std::vector<double> covariance;       ///< [B x quadratic size of one component]
   std::vector<std::string> complaints;  ///< [B] why a problem cannot be fitted
 };
-
-bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
 
 std::size_t covariance_size(CovarianceType t, std::size_t d) {
   return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;
