@@ -71,6 +71,12 @@ std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, Covari
   return {};
 }
 
+/// One problem has all threads to itself; several are dealt out whole.
+void over_problems(std::size_t problems, ThreadPool& pool, const std::function<void(std::size_t)>& work) {
+  if (problems == 1) return work(0);
+  pool.run(std::int64_t(problems), [&](std::int64_t b, int) { work(std::size_t(b)); });
+}
+
 Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                  const double* weight, ThreadPool& pool) {
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), s = covariance_size(o.covariance_type, d);
@@ -79,19 +85,22 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
   out.mean_prior.assign(problems * d, 0);
   out.covariance.assign(problems * s, 0);
   out.complaints.resize(problems);
-  pool.run(std::int64_t(problems), [&](std::int64_t b, int) {
-    const Rows rows = rows_of(x, offsets, std::size_t(b));
-    double* origin = &out.origin[std::size_t(b) * d];
-    double* covariance = &out.covariance[std::size_t(b) * s];
+  over_problems(problems, pool, [&](std::size_t b) {
+    const Rows rows = rows_of(x, offsets, b);
+    double* origin = &out.origin[b * d];
+    double* covariance = &out.covariance[b * s];
     // A problem that cannot be fitted gets a harmless prior, so that the others can.
     for (std::size_t i = 0; i < s; ++i) covariance[i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
     if (rows.count == 0) return;
     kernels::cpu::RowMoments m =
         kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, !o.covariance_prior, pool);
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); });
-        bad != m.mean.end()) {
-      out.complaints[std::size_t(b)] =
-          "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
+    const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); });
+    if (bad != m.mean.end()) {
+      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
+      return;
+    }
+    if (!std::all_of(m.covariance.begin(), m.covariance.end(), [](double v) { return std::isfinite(v); })) {
+      out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
       return;
     }
     const std::vector<double> prior =
@@ -99,7 +108,7 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
     std::copy(m.mean.begin(), m.mean.end(), origin);
     std::copy(prior.begin(), prior.end(), covariance);
     if (!o.mean_prior) return;
-    for (std::size_t i = 0; i < d; ++i) out.mean_prior[std::size_t(b) * d + i] = (*o.mean_prior)[i] - origin[i];
+    for (std::size_t i = 0; i < d; ++i) out.mean_prior[b * d + i] = (*o.mean_prior)[i] - origin[i];
   });
   return out;
 }
@@ -155,19 +164,20 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
   return m;
 }
 
-std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x,
-                                      const std::vector<std::int64_t>& offsets, const double* weight,
-                                      const Prepared& data, ThreadPool& pool) {
-  std::vector<std::int32_t> labels(std::size_t(x.rows()), 0);
-  pool.run(std::int64_t(offsets.size()) - 1, [&](std::int64_t b, int) {
-    Rows rows = rows_of(x, offsets, std::size_t(b));
-    if (rows.count == 0 || !data.complaints[std::size_t(b)].empty()) return;
-    rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
-    const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components,
-                                                  o.init_params, o.seed, o.precision, pool);
-    std::copy(found.begin(), found.end(), labels.begin() + rows.first);
+/// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
+Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                  const double* weight, const Prepared& data, ThreadPool& pool) {
+  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
+  kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
+  over_problems(problems, pool, [&](std::size_t b) {
+    Rows rows = rows_of(x, offsets, b);
+    if (rows.count == 0 || !data.complaints[b].empty()) return;
+    rows.origin = &data.origin[b * d];
+    const auto found = kernels::cpu::start_centres(rows, weight ? weight + rows.first : nullptr, o.n_components,
+                                                   o.init_params, o.seed, o.precision, pool);
+    std::copy(found.begin(), found.end(), c.centres.begin() + std::ptrdiff_t(b * size));
   });
-  return labels;
+  return kernels::cpu::nearest_centres(std::move(c));
 }
 
 void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
@@ -208,19 +218,26 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
   return p;
 }
 
+/// What becomes of data that cannot be fitted.
+enum class Failure { thrown, status };
+
 /// `resume`, when given, holds a checkpoint of these data.
 MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                           const std::vector<double>& weight, const InitialResponsibilities& start, const Device& device,
-                          const ModelFile* resume) {
+                          const ModelFile* resume, Failure failure) {
   ThreadPool pool(device.threads());
   const double* w = weight.empty() ? nullptr : weight.data();
   const Prepared data = prepare(o, x, offsets, w, pool);
+  if (failure == Failure::thrown && !data.complaints[0].empty()) {
+    require_finite(x);  // names row and column
+    throw NumericalError(x.name() + ": " + data.complaints[0]);
+  }
   const MixtureModel m = build(o, x, offsets, weight, data);
 
   Factorisation q(m.model);
   q.joint({m.mu, m.lambda});
   if (resume)
-    q.start_labels(m.z, std::vector<std::int32_t>(std::size_t(x.rows())));  // any start will do: the state replaces it
+    q.start_random(m.z);  // any start will do: the state replaces it
   else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
     q.start_labels(m.z, *labels);
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
@@ -228,7 +245,7 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   else if (o.init_params == Init::random)
     q.start_random(m.z);
   else
-    q.start_labels(m.z, find_labels(o, x, offsets, w, data, pool));
+    q.start_responsibilities(m.z, find_start(o, x, offsets, w, data, pool));
 
   Options options;
   options.seed = o.seed;
@@ -259,6 +276,16 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   return out;
 }
 
+void require_weights(const std::vector<double>& weight) {
+  const auto wrong =
+      std::find_if_not(weight.begin(), weight.end(), [](double w) { return w >= 0 && std::isfinite(w); });
+  if (wrong != weight.end())
+    throw NumericalError("sample_weight: element " + std::to_string(wrong - weight.begin()) + " is " +
+                         std::to_string(*wrong) + ", not a number that is zero or more");
+  if (!weight.empty() && std::all_of(weight.begin(), weight.end(), [](double w) { return w == 0; }))
+    throw ShapeError("sample_weight is zero for every row");
+}
+
 }  // namespace
 
 Mixture::Mixture(MixtureOptions options, Device device) : options_(std::move(options)), device_(std::move(device)) {
@@ -278,11 +305,8 @@ Summary Mixture::run(const Matrix& x, const std::vector<double>& sample_weight, 
   if (!sample_weight.empty() && std::int64_t(sample_weight.size()) != x.rows())
     throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " +
                      std::to_string(x.rows()) + " rows");
-  if (!sample_weight.empty() &&
-      std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
-    throw ShapeError("sample_weight is zero for every row");
-  require_finite(x);
-  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume);
+  require_weights(sample_weight);
+  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume, Failure::thrown);
   if (fit.summaries[0].termination == Termination::numerical_error)
     throw NumericalError(x.name() + ": " + fit.summaries[0].message);
   posterior_ = std::move(fit.posterior);
@@ -334,7 +358,7 @@ MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
-  return fit_problems(options, x, offsets, {}, {}, device, nullptr);
+  return fit_problems(options, x, offsets, {}, {}, device, nullptr, Failure::status);
 }
 
 }  // namespace cavi

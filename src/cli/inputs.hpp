@@ -7,6 +7,7 @@
 
 #include <cavi/mixture.hpp>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,8 +41,9 @@ InitialResponsibilities read_start(const Text& text, int n_components, const Mat
 /// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
 std::string in_words_of_options(const std::string& problem);
 
-/// Fits. Data that hold NaN or infinity, and responsibilities that are none, are an InputError naming the file.
+/// Fits, or goes on from `checkpoint` when it names a file. Data that hold NaN or infinity, and responsibilities that
+/// are none, are an InputError naming the file.
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
-                           const InitialResponsibilities& start);
+                           const InitialResponsibilities& start, const std::filesystem::path& checkpoint);
 
 }  // namespace cavi::cli
