@@ -246,6 +246,9 @@ void Model::weights(Plate plate, std::vector<double> weights) {
     if (!(weights[i] >= 0) || std::isinf(weights[i]))
       throw NumericalError("weights of plate '" + info.name + "': element " + std::to_string(i) + " is " +
                            std::to_string(weights[i]) + ", not a number that is zero or more");
+  for (const DataInfo& sums : impl_->data)
+    if (std::find(sums.summed.begin(), sums.summed.end(), plate.id) != sums.summed.end())
+      throw ShapeError("weights of plate '" + info.name + "' must come before the counts on it are observed");
   DataInfo d;
   d.name = "weights of " + info.name;
   d.plates = {plate.id};
