@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The estimator: builds the model of a Gaussian mixture, finds a start, calls the engine, reads the posterior.
-#include "kernels/cpu/mixture.hpp"
-#include "src/linear_algebra.hpp"
+// The estimator: builds the model of a mixture, finds a start, calls the engine, reads the posterior.
+#include "src/mixture_model.hpp"
 #include "src/model_file.hpp"
+#include "src/observed.hpp"
 
 #include <cavi/error.hpp>
 #include <cavi/io.hpp>
 #include <cavi/mixture.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace cavi {
 
@@ -20,140 +18,11 @@ namespace {
 using kernels::Rows;
 using kernels::cpu::ThreadPool;
 
-/// A singular default covariance gets this much of its mean variance on the diagonal.
-constexpr double kRidge = 1e-6;
-
-/// Everything about the data that the model needs, one block per problem.
-struct Prepared {
-  std::vector<double> origin;           ///< [B x D] mean of the rows, subtracted for accuracy
-  std::vector<double> mean_prior;       ///< [B x D] about the origin
-  std::vector<double> covariance;       ///< [B x quadratic size of one component]
-  std::vector<std::string> complaints;  ///< [B] why a problem cannot be fitted
-};
-
-bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
-
-std::size_t covariance_size(CovarianceType t, std::size_t d) {
-  return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;
-}
-
 void throw_if_any(const std::vector<std::string>& problems) {
   if (problems.empty()) return;
   std::string text = problems[0];
   for (std::size_t i = 1; i < problems.size(); ++i) text += "\n" + problems[i];
   throw OptionError(text);
-}
-
-Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b) {
-  return {x.source().get(), offsets[b], offsets[b + 1] - offsets[b], nullptr};
-}
-
-/// The default prior: cov(X) with N - 1 in the denominator, its diagonal or its mean variance, made positive definite.
-std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, CovarianceType type, double reg_covar) {
-  const std::size_t d = m.mean.size();
-  const double unbias = m.weight > 1 ? m.weight / (m.weight - 1) : 1;
-  std::vector<double> s(d * d);
-  double trace = 0;
-  for (std::size_t i = 0; i < s.size(); ++i) s[i] = m.covariance[i] * unbias;
-  for (std::size_t i = 0; i < d; ++i) trace += s[i * d + i] += reg_covar;
-  const double mean_variance = trace / double(d);
-  const auto add_ridge = [&] {
-    for (std::size_t i = 0; i < d; ++i) s[i * d + i] += mean_variance > 0 ? kRidge * mean_variance : 1;
-  };
-  if (!positive_definite(s, int(d), kRidge * kRidge)) add_ridge();
-  std::vector<double> diagonal(d);
-  for (std::size_t i = 0; i < d; ++i) diagonal[i] = s[i * d + i];
-  switch (type) {
-    case CovarianceType::full:
-    case CovarianceType::tied: return s;
-    case CovarianceType::diag: return diagonal;
-    case CovarianceType::spherical: return {std::accumulate(diagonal.begin(), diagonal.end(), 0.0) / double(d)};
-  }
-  return {};
-}
-
-Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                 const double* weight, ThreadPool& pool) {
-  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), s = covariance_size(o.covariance_type, d);
-  Prepared out;
-  out.origin.assign(problems * d, 0);
-  out.mean_prior.assign(problems * d, 0);
-  out.covariance.assign(problems * s, 0);
-  out.complaints.resize(problems);
-  pool.run(std::int64_t(problems), [&](std::int64_t b, int) {
-    const Rows rows = rows_of(x, offsets, std::size_t(b));
-    double* origin = &out.origin[std::size_t(b) * d];
-    double* covariance = &out.covariance[std::size_t(b) * s];
-    // A problem that cannot be fitted gets a harmless prior, so that the others can.
-    for (std::size_t i = 0; i < s; ++i) covariance[i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
-    if (rows.count == 0) return;
-    kernels::cpu::RowMoments m =
-        kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, !o.covariance_prior, pool);
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); });
-        bad != m.mean.end()) {
-      out.complaints[std::size_t(b)] =
-          "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
-      return;
-    }
-    const std::vector<double> prior =
-        o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
-    std::copy(m.mean.begin(), m.mean.end(), origin);
-    std::copy(prior.begin(), prior.end(), covariance);
-    if (!o.mean_prior) return;
-    for (std::size_t i = 0; i < d; ++i) out.mean_prior[std::size_t(b) * d + i] = (*o.mean_prior)[i] - origin[i];
-  });
-  return out;
-}
-
-/// The model of all problems, and the handles by which its posterior is read.
-struct MixtureModel {
-  Model model;
-  Variable z, pi, mu, lambda;
-};
-
-MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                   const std::vector<double>& weight, const Prepared& data) {
-  MixtureModel m;
-  Model& p = m.model;
-  const double alpha = o.weight_concentration_prior.value_or(1.0 / o.n_components);
-  const double beta = o.mean_precision_prior, nu = o.degrees_of_freedom_prior.value_or(x.cols());
-  p.batch(std::int64_t(offsets.size()) - 1);
-  const Plate n = p.plate("n", offsets), k = p.plate("k", o.n_components), d = p.plate("d", x.cols());
-  if (!weight.empty()) p.weights(n, weight);
-  const Data rows = p.data("X", x, {n, d}, data.origin);
-  const Data m0 = p.batched_data("mean prior", data.mean_prior, {d});
-  m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet
-             ? p.latent("pi", {}, dirichlet(alpha), {k})
-             : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
-  m.z = p.latent("z", {n}, categorical(m.pi(k)), {k});
-  switch (o.covariance_type) {
-    case CovarianceType::full:
-    case CovarianceType::tied: {
-      const std::vector<Plate> plates =
-          o.covariance_type == CovarianceType::full ? std::vector<Plate>{k} : std::vector<Plate>{};
-      const Data s = p.batched_data("covariance prior", data.covariance, {d, d});
-      m.lambda = p.latent("Lambda", plates, wishart(nu, s(d, primed(d))), {d});
-      const Reference precision = plates.empty() ? m.lambda() : m.lambda(k);
-      m.mu = p.latent("mu", {k}, normal(m0(d), beta * precision), {d});
-      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), precision)));
-      break;
-    }
-    case CovarianceType::diag: {
-      const Data s = p.batched_data("covariance prior", data.covariance, {d});
-      m.lambda = p.latent("lambda", {k, d}, gamma(nu / 2, 0.5 * s(d)));
-      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k, d)));
-      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k, d))));
-      break;
-    }
-    case CovarianceType::spherical: {
-      const Data s = p.batched_data("covariance prior", data.covariance, {});
-      m.lambda = p.latent("lambda", {k}, gamma(nu / 2, 0.5 * s()));
-      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k)));
-      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k))));
-      break;
-    }
-  }
-  return m;
 }
 
 std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x,
@@ -163,50 +32,12 @@ std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x,
   pool.run(std::int64_t(offsets.size()) - 1, [&](std::int64_t b, int) {
     Rows rows = rows_of(x, offsets, std::size_t(b));
     if (rows.count == 0 || !data.complaints[std::size_t(b)].empty()) return;
-    rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
+    if (!data.origin.empty()) rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
     const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components,
                                                   o.init_params, o.seed, o.precision, pool);
     std::copy(found.begin(), found.end(), labels.begin() + rows.first);
   });
   return labels;
-}
-
-void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
-
-/// Parameters of problem b, appended to the arrays of all.
-void read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin,
-          MixturePosterior& out) {
-  const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
-  NormalWishartParameters nw = q.normal_wishart(m.mu, b);
-  // Diag carries beta and nu once per feature, spherical beta once per feature: they are the same for all of them.
-  const std::size_t per_component =
-      o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
-  for (std::size_t j = 0; j < k; ++j) {
-    out.mean_precision.push_back(nw.mean_precision[j * per_component]);
-    out.counts.push_back(std::max(0.0, nw.mean_precision[j * per_component] - o.mean_precision_prior));
-  }
-  for (std::size_t i = 0; i < k * d; ++i) out.means.push_back(nw.mean[i] + origin[i % d]);
-  const std::size_t nu_step = o.covariance_type == CovarianceType::diag ? d : 1;
-  for (std::size_t i = 0; i < nw.degrees_of_freedom.size(); i += nu_step)
-    out.degrees_of_freedom.push_back(nw.degrees_of_freedom[i]);
-  append(out.inverse_scale, nw.inverse_scale);
-  const std::size_t block = nw.inverse_scale.size() / nw.degrees_of_freedom.size();
-  for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i)
-    out.covariances.push_back(nw.inverse_scale[i] / nw.degrees_of_freedom[i / block]);
-  append(out.weights, q.mean(m.pi, b));
-  append(out.weight_concentration, out.weight_prior == WeightPrior::dirichlet ? q.dirichlet(m.pi, b) : q.beta(m.pi, b));
-}
-
-MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
-                      const Prepared& data) {
-  MixturePosterior p;
-  p.n_problems = q.n_problems();
-  p.n_components = o.n_components;
-  p.n_features = n_features;
-  p.covariance_type = o.covariance_type;
-  p.weight_prior = o.weight_concentration_prior_type;
-  for (int b = 0; b < p.n_problems; ++b) read(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(p.n_features)], p);
-  return p;
 }
 
 /// `resume`, when given, holds a checkpoint of these data.
@@ -215,11 +46,15 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
                           const ModelFile* resume) {
   ThreadPool pool(device.threads());
   const double* w = weight.empty() ? nullptr : weight.data();
-  const Prepared data = prepare(o, x, offsets, w, pool);
+  Prepared data = prepare(o, x, offsets, w, pool);
   const MixtureModel m = build(o, x, offsets, weight, data);
+  const std::vector<std::string>& refused = m.model.impl().complaints;
+  for (std::size_t b = 0; b < refused.size(); ++b)
+    if (!refused[b].empty()) data.complaints[b] = refused[b];
 
   Factorisation q(m.model);
-  q.joint({m.mu, m.lambda});
+  if (o.family == ComponentFamily::gaussian) q.joint({m.mu, m.lambda});
+  const Variable parameters = o.family == ComponentFamily::gaussian ? m.mu : m.theta;
   if (resume)
     q.start_labels(m.z, std::vector<std::int32_t>(std::size_t(x.rows())));  // any start will do: the state replaces it
   else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
@@ -236,7 +71,7 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   options.fuse = o.fuse;
   options.precision = o.precision;
   options.on_sweep = o.on_sweep;
-  options.start_updates = {{m.pi}, {m.mu}};
+  options.start_updates = {{m.pi}, {parameters}};
   State state;
   if (resume) {
     state = {{resume->checkpoint->q}, {resume->summary}};
@@ -248,7 +83,7 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
       write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
     };
   }
-  const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {m.mu}}, {o.max_iter, o.tol}, device, options);
+  const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {parameters}}, {o.max_iter, o.tol}, device, options);
 
   MixtureBatch out;
   out.posterior = read(m, o, posterior, x.cols(), data);
@@ -261,6 +96,21 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
 }
 
 }  // namespace
+
+void require_values(const Matrix& x, const MixtureOptions& options) {
+  if (options.family == ComponentFamily::gaussian) return require_finite(x);
+  const Values values = values_of(conditional_of(options.family));
+  const double largest = values.log_base && options.precision == Scalar::float32
+                             ? kLargestFloat32Count
+                             : std::numeric_limits<double>::infinity();
+  for_each_row(x, [&](std::int64_t row, const double* numbers) {
+    for (int c = 0; c < x.cols(); ++c) {
+      if (!values.hold(numbers[c]))
+        throw NumericalError(x.name() + ": " + wrong_value(row, c, numbers[c], values.what));
+      if (numbers[c] > largest) throw NumericalError(x.name() + ": " + too_large_for_float32(numbers[c]));
+    }
+  });
+}
 
 Mixture::Mixture(MixtureOptions options, Device device) : options_(std::move(options)), device_(std::move(device)) {
   throw_if_any(options_.problems(0));
@@ -282,7 +132,7 @@ Summary Mixture::run(const Matrix& x, const std::vector<double>& sample_weight, 
   if (!sample_weight.empty() &&
       std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
     throw ShapeError("sample_weight is zero for every row");
-  require_finite(x);
+  require_values(x, options_);
   MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume);
   if (fit.summaries[0].termination == Termination::numerical_error)
     throw NumericalError(x.name() + ": " + fit.summaries[0].message);
