@@ -7,12 +7,17 @@
 
 #include <cavi/mixture.hpp>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace cavi::cli {
 
+inline const Choices<ComponentFamily> kFamilies{{"gaussian", ComponentFamily::gaussian},
+                                                {"bernoulli", ComponentFamily::bernoulli},
+                                                {"poisson", ComponentFamily::poisson},
+                                                {"exponential", ComponentFamily::exponential}};
 inline const Choices<CovarianceType> kCovarianceTypes{{"full", CovarianceType::full},
                                                       {"tied", CovarianceType::tied},
                                                       {"diag", CovarianceType::diag},
@@ -25,6 +30,8 @@ inline const Choices<Scalar> kPrecisions{{"float32", Scalar::float32}, {"float64
 /// auto, cpu, cuda or cuda:N. The CPU when there is a complaint.
 Device read_device(const Text& device, const Text& threads, Complaints& complaints);
 
+/// "A,B", or nothing for the default.
+std::optional<std::array<double, 2>> read_component_prior(const Text& text, Complaints& complaints);
 /// mean, zero or a file; nothing for the default.
 std::optional<std::vector<double>> read_mean_prior(const Text& text, const Matrix& x, Complaints& complaints);
 /// empirical, identity or a file; nothing for the default.
@@ -40,7 +47,7 @@ InitialResponsibilities read_start(const Text& text, int n_components, const Mat
 /// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
 std::string in_words_of_options(const std::string& problem);
 
-/// Fits. Data that hold NaN or infinity, and responsibilities that are none, are an InputError naming the file.
+/// Fits. Data that the family cannot have, and responsibilities that are none, are an InputError naming the file.
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
                            const InitialResponsibilities& start);
 
