@@ -159,7 +159,7 @@ Summary Mixture::resume(const std::filesystem::path& checkpoint, const Matrix& x
   if (!model.checkpoint)
     throw IoError(name + ": a model without the state of its fit; MixtureOptions::checkpoint makes fit() leave one");
   std::vector<std::string> other = differences(options_, model.options);
-  for (std::string& line : other) line = name + ": " + line;
+  for (std::string& line : other) line.insert(0, name + ": ");
   throw_if_any(other);
   if (const std::string why = difference(fingerprint(x, sample_weight), model.checkpoint->data); !why.empty())
     throw ShapeError(name + ": " + why);

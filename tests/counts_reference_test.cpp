@@ -17,6 +17,8 @@ using cavi::testing::flat;
 using cavi::testing::Json;
 using cavi::testing::reference;
 
+Json cases_of(const char* file) { return reference(file)["cases"]; }
+
 Matrix rows_of(const Json& c) {
   const Json& x = c["data"]["X"];
   return Matrix(flat(x), std::int64_t(x.size()), int(x[0].size()));
@@ -99,8 +101,9 @@ std::vector<double> pairs(const Json& phi) {
 }
 
 TEST(CountsReference, EveryBoundOfIndependentFeatures) {
-  for (const auto& [file, family] : kIndependent)
-    for (const Json& c : reference(file)["cases"]) {
+  for (const Independent& reference_of : kIndependent)
+    for (const Json& c : cases_of(reference_of.file)) {
+      const ComponentFamily family = reference_of.family;
       const double a = c["hyperparameters"]["a0"], b = c["hyperparameters"]["b0"];
       Frame m(c);
       const Matrix x = rows_of(c);
@@ -127,7 +130,7 @@ TEST(CountsReference, EveryBoundOfIndependentFeatures) {
 
 // A multinomial is no conditional of its own: its terms are.
 TEST(CountsReference, EveryBoundOfMultinomials) {
-  for (const Json& c : reference("multinomial_mixture.json")["cases"]) {
+  for (const Json& c : cases_of("multinomial_mixture.json")) {
     Frame m(c);
     const Matrix x = rows_of(c);
     const std::vector<double> counts = x.to_vector();
@@ -157,7 +160,7 @@ TEST(CountsReference, EveryBoundOfMultinomials) {
 
 // Columns of categories, one-hot: three arrays, so that nothing fuses.
 TEST(CountsReference, EveryBoundOfLatentClasses) {
-  for (const Json& c : reference("latent_class.json")["cases"]) {
+  for (const Json& c : cases_of("latent_class.json")) {
     Frame m(c);
     const Json& h = c["hyperparameters"];
     const std::vector<double> x = rows_of(c).to_vector();
@@ -201,7 +204,7 @@ MixtureOptions options_of(const Json& c, ComponentFamily family) {
 // parameters are those after one sweep less.
 TEST(CountsReference, TheEstimatorsPosterior) {
   for (const auto& [file, family] : kIndependent)
-    for (const Json& c : reference(file)["cases"]) {
+    for (const Json& c : cases_of(file)) {
       SCOPED_TRACE(name_of(c));
       MixtureOptions o = options_of(c, family);
       o.max_iter = c["sweeps"].get<int>() - 1;

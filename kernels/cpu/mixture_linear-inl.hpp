@@ -80,7 +80,7 @@ HWY_NOINLINE Wide ScoreLinear(const TileParameters<T>& p, const TileBlock<T>& bl
 // Numbers of scratch that a tile wants.
 template <class T>
 constexpr std::int64_t LinearScratch(int components, int features) {
-  return (components + std::int64_t(features) + 2) * kTile<double> * std::int64_t(sizeof(double) / sizeof(T));
+  return (components + std::int64_t(features) + 2) * kTile<double> * std::int64_t(8 / sizeof(T));
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE
