@@ -9,6 +9,12 @@ find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 
+option(CAVI_WITH_HDF5 "Read HDF5 datasets where libhdf5 is found" ON)
+if(CAVI_WITH_HDF5)
+  enable_language(C)  # which FindHDF5 compiles a test in
+  find_package(HDF5 1.10 COMPONENTS C)
+endif()
+
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 add_library(Random123::Random123 INTERFACE IMPORTED)
 target_include_directories(Random123::Random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})

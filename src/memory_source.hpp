@@ -27,13 +27,15 @@ inline void require_rows(const MatrixSource& source, std::int64_t first, std::in
 template <class T>
 class MemorySource final : public MatrixSource {
  public:
-  MemorySource(std::vector<T> values, std::int64_t rows, int cols, std::string name)
+  MemorySource(std::vector<T> values, std::int64_t rows, int cols, std::string name,
+               std::vector<std::string> column_names = {})
       : owned_(std::move(values)),
         data_(owned_.data()),
         rows_(rows),
         cols_(cols),
         stride_(cols),
-        name_(std::move(name)) {
+        name_(std::move(name)),
+        column_names_(std::move(column_names)) {
     if (rows < 0 || cols < 0 ||
         (cols > 0 ? owned_.size() % cols != 0 || std::int64_t(owned_.size() / cols) != rows : !owned_.empty()))
       throw ShapeError(fmt::format("{}: {} numbers are not {} x {}", name_, owned_.size(), rows, cols));
@@ -52,6 +54,7 @@ class MemorySource final : public MatrixSource {
   int cols() const override { return cols_; }
   Scalar scalar() const override { return std::is_same_v<T, float> ? Scalar::float32 : Scalar::float64; }
   std::string name() const override { return name_; }
+  std::vector<std::string> column_names() const override { return column_names_; }
   const void* data() const override { return data_; }
   std::int64_t row_stride() const override { return stride_; }
 
@@ -68,6 +71,7 @@ class MemorySource final : public MatrixSource {
   int cols_;
   std::int64_t stride_;
   std::string name_ = "array";
+  std::vector<std::string> column_names_;
 };
 
 }  // namespace cavi

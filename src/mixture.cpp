@@ -9,6 +9,7 @@
 #include <cavi/mixture.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace cavi {
@@ -25,38 +26,44 @@ void throw_if_any(const std::vector<std::string>& problems) {
   throw OptionError(text);
 }
 
-std::vector<std::int32_t> find_labels(const MixtureOptions& o, const Matrix& x,
-                                      const std::vector<std::int64_t>& offsets, const double* weight,
-                                      const Prepared& data, ThreadPool& pool) {
-  std::vector<std::int32_t> labels(std::size_t(x.rows()), 0);
-  pool.run(std::int64_t(offsets.size()) - 1, [&](std::int64_t b, int) {
-    Rows rows = rows_of(x, offsets, std::size_t(b));
-    if (rows.count == 0 || !data.complaints[std::size_t(b)].empty()) return;
-    if (!data.origin.empty()) rows.origin = &data.origin[std::size_t(b) * std::size_t(x.cols())];
-    const auto found = kernels::cpu::start_labels(rows, weight ? weight + rows.first : nullptr, o.n_components,
-                                                  o.init_params, o.seed, o.precision, pool);
-    std::copy(found.begin(), found.end(), labels.begin() + rows.first);
+/// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
+Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                  const double* weight, const MixtureModel& m, const Prepared& data, ThreadPool& pool) {
+  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
+  kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
+  c.origin.resize(problems * d);  // zero where the model has none
+  over_problems(problems, pool, [&](std::size_t b) {
+    Rows rows = rows_of(x, offsets, b);
+    if (rows.count == 0 || !m.complaint(b).empty()) return;
+    rows.origin = &c.origin[b * d];
+    const auto found = kernels::cpu::start_centres(rows, weight ? weight + rows.first : nullptr, o.n_components,
+                                                   o.init_params, o.seed, o.precision, pool);
+    std::copy(found.begin(), found.end(), c.centres.begin() + std::ptrdiff_t(b * size));
   });
-  return labels;
+  return kernels::cpu::nearest_centres(std::move(c));
 }
+
+/// What becomes of data that cannot be fitted.
+enum class Failure { thrown, status };
 
 /// `resume`, when given, holds a checkpoint of these data.
 MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                           const std::vector<double>& weight, const InitialResponsibilities& start, const Device& device,
-                          const ModelFile* resume) {
+                          const ModelFile* resume, Failure failure) {
   ThreadPool pool(device.threads());
   const double* w = weight.empty() ? nullptr : weight.data();
-  Prepared data = prepare(o, x, offsets, w, pool);
+  const Prepared data = prepare(o, x, offsets, w, pool);
   const MixtureModel m = build(o, x, offsets, weight, data);
-  const std::vector<std::string>& refused = m.model.impl().complaints;
-  for (std::size_t b = 0; b < refused.size(); ++b)
-    if (!refused[b].empty()) data.complaints[b] = refused[b];
+  if (failure == Failure::thrown && !m.complaint(0).empty()) {
+    require_values(x, o);  // names row and column
+    throw NumericalError(x.name() + ": " + m.complaint(0));
+  }
 
   Factorisation q(m.model);
   if (o.family == ComponentFamily::gaussian) q.joint({m.mu, m.lambda});
   const Variable parameters = o.family == ComponentFamily::gaussian ? m.mu : m.theta;
   if (resume)
-    q.start_labels(m.z, std::vector<std::int32_t>(std::size_t(x.rows())));  // any start will do: the state replaces it
+    q.start_random(m.z);  // any start will do: the state replaces it
   else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
     q.start_labels(m.z, *labels);
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
@@ -64,7 +71,7 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   else if (o.init_params == Init::random)
     q.start_random(m.z);
   else
-    q.start_labels(m.z, find_labels(o, x, offsets, w, data, pool));
+    q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, pool));
 
   Options options;
   options.seed = o.seed;
@@ -87,12 +94,18 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
 
   MixtureBatch out;
   out.posterior = read(m, o, posterior, x.cols(), data);
-  for (int b = 0; b < posterior.n_problems(); ++b) {
-    out.summaries.push_back(posterior.summary(b));
-    if (const std::string& complaint = data.complaints[std::size_t(b)]; !complaint.empty())
-      out.summaries.back().message = complaint;
-  }
+  for (int b = 0; b < posterior.n_problems(); ++b) out.summaries.push_back(posterior.summary(b));
   return out;
+}
+
+void require_weights(const std::vector<double>& weight) {
+  const auto wrong =
+      std::find_if_not(weight.begin(), weight.end(), [](double w) { return w >= 0 && std::isfinite(w); });
+  if (wrong != weight.end())
+    throw NumericalError("sample_weight: element " + std::to_string(wrong - weight.begin()) + " is " +
+                         std::to_string(*wrong) + ", not a number that is zero or more");
+  if (!weight.empty() && std::all_of(weight.begin(), weight.end(), [](double w) { return w == 0; }))
+    throw ShapeError("sample_weight is zero for every row");
 }
 
 }  // namespace
@@ -129,11 +142,8 @@ Summary Mixture::run(const Matrix& x, const std::vector<double>& sample_weight, 
   if (!sample_weight.empty() && std::int64_t(sample_weight.size()) != x.rows())
     throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " +
                      std::to_string(x.rows()) + " rows");
-  if (!sample_weight.empty() &&
-      std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
-    throw ShapeError("sample_weight is zero for every row");
-  require_values(x, options_);
-  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume);
+  require_weights(sample_weight);
+  MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume, Failure::thrown);
   if (fit.summaries[0].termination == Termination::numerical_error)
     throw NumericalError(x.name() + ": " + fit.summaries[0].message);
   posterior_ = std::move(fit.posterior);
@@ -185,7 +195,7 @@ MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
-  return fit_problems(options, x, offsets, {}, {}, device, nullptr);
+  return fit_problems(options, x, offsets, {}, {}, device, nullptr, Failure::status);
 }
 
 }  // namespace cavi

@@ -2,6 +2,7 @@
 #include "src/mixture_model.hpp"
 
 #include "src/linear_algebra.hpp"
+#include "src/model_impl.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -90,21 +91,27 @@ Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::siz
   return {x.source().get(), offsets[b], offsets[b + 1] - offsets[b], nullptr};
 }
 
+void over_problems(std::size_t problems, ThreadPool& pool, const std::function<void(std::size_t)>& work) {
+  if (problems == 1) return work(0);
+  pool.run(std::int64_t(problems), [&](std::int64_t b, int) { work(std::size_t(b)); });
+}
+
 Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                  const double* weight, ThreadPool& pool) {
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols());
   const bool gaussian = o.family == ComponentFamily::gaussian;
   Prepared out = without_data(o, problems, d);
   if (!gaussian && out.rate.empty()) return out;
-  pool.run(std::int64_t(problems), [&](std::int64_t i, int) {
-    const std::size_t b = std::size_t(i);
+  over_problems(problems, pool, [&](std::size_t b) {
     const Rows rows = rows_of(x, offsets, b);
     if (rows.count == 0) return;
     const kernels::cpu::RowMoments m =
         kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, gaussian && !o.covariance_prior, pool);
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), [](double v) { return std::isfinite(v); });
-        bad != m.mean.end())
-      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has a number that is not finite";
+    const auto finite = [](double v) { return std::isfinite(v); };
+    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end())
+      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
+    else if (!std::all_of(m.covariance.begin(), m.covariance.end(), finite))
+      out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
     else if (gaussian)
       prepare_gaussian(o, m, b, out);
     else
@@ -173,6 +180,11 @@ Conditional::Kind conditional_of(ComponentFamily family) {
                                               : Conditional::Kind::exponential;
 }
 
+std::string MixtureModel::complaint(std::size_t b) const {
+  const std::vector<std::string>& all = model.impl().complaints;
+  return all.empty() ? "" : all[b];
+}
+
 MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                    const std::vector<double>& weight, const Prepared& data) {
   MixtureModel m;
@@ -190,6 +202,8 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
     build_gaussian(o, data, rows, n, k, d, x.cols(), m);
   else
     build_other(o, data, rows, n, k, d, m);
+  for (std::size_t b = 0; b < data.complaints.size(); ++b)
+    if (!data.complaints[b].empty()) p.refuse(std::int64_t(b), data.complaints[b]);
   return m;
 }
 
@@ -255,9 +269,15 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
   p.family = o.family;
   p.covariance_type = o.covariance_type;
   p.weight_prior = o.weight_concentration_prior_type;
-  const std::array arrays{&p.counts,        &p.weights,          &p.weight_concentration,
-                          &p.means,         &p.component_parameters, &p.mean_precision,
-                          &p.degrees_of_freedom, &p.inverse_scale, &p.covariances};
+  const std::array arrays{&p.counts,
+                          &p.weights,
+                          &p.weight_concentration,
+                          &p.means,
+                          &p.component_parameters,
+                          &p.mean_precision,
+                          &p.degrees_of_freedom,
+                          &p.inverse_scale,
+                          &p.covariances};
   for (int b = 0; b < p.n_problems; ++b) {
     std::array<std::size_t, arrays.size()> before{};
     std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });

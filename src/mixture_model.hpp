@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct MixtureModel {
   Variable z, pi;
   Variable mu, lambda;  ///< gaussian: one factor
   Variable theta;       ///< the parameter of any other family
+
+  /// Why problem b cannot be fitted; empty when it can.
+  std::string complaint(std::size_t b) const;
 };
 MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                    const std::vector<double>& weight, const Prepared& data);
@@ -42,6 +46,9 @@ Conditional::Kind conditional_of(ComponentFamily family);
 /// The parameters of all problems; NaN where there was nothing to fit.
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
                       const Prepared& data);
+
+/// One problem has all threads to itself; several are dealt out whole.
+void over_problems(std::size_t problems, kernels::cpu::ThreadPool& pool, const std::function<void(std::size_t)>& work);
 
 /// Rows of problem b.
 kernels::Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b);

@@ -74,8 +74,8 @@ struct Model::Impl {
   std::string describe(const Term& t) const;
 
   int add_data(DataInfo d);
-  /// A problem of a batch gets a complaint; anything else throws NumericalError.
-  void refuse(const DataInfo& d, std::int64_t problem, const std::string& why);
+  /// The problem gets a complaint unless it has one.
+  void refuse(std::int64_t problem, std::string why);
   /// Terms of log p(child | parents); `child` is complete.
   std::vector<Term> expand(const Reference& child, const Conditional& c);
 };

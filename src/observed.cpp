@@ -35,10 +35,12 @@ class ProblemOfRow {
       each_ = std::max<std::int64_t>(1, rows / std::max<std::int64_t>(1, m.problems));
   }
   std::int64_t operator()(std::int64_t row) {
-    if (!offsets_) return each_ > 0 ? row / each_ : 0;
+    if (!offsets_) return problem_ = each_ > 0 ? row / each_ : 0;
     while ((*offsets_)[std::size_t(problem_) + 1] <= row) ++problem_;
     return problem_;
   }
+  /// Of the problem that was asked for last.
+  std::int64_t first_row() const { return offsets_ ? (*offsets_)[std::size_t(problem_)] : each_ * problem_; }
 
  private:
   const std::vector<std::int64_t>* offsets_ = nullptr;
@@ -58,7 +60,11 @@ int survey(Model::Impl& m, int child, const Values& values) {
   for_each_row(x, [&](std::int64_t row, const double* numbers) {
     const std::int64_t problem = problem_of(row);
     for (int c = 0; c < x.cols(); ++c) {
-      if (!values.hold(numbers[c])) return m.refuse(d, problem, wrong_value(row, c, numbers[c], values.what));
+      if (!values.hold(numbers[c])) {
+        const std::string why = wrong_value(row - problem_of.first_row(), c, numbers[c], values.what);
+        if (!m.batched || !d.per_problem) throw NumericalError("'" + d.name + "': " + why);
+        return m.refuse(problem, why);
+      }
       if (!counts) continue;
       base.values[std::size_t(row)] += values.log_base(numbers[c]);
       double& most = largest[std::size_t(problem)];
@@ -96,13 +102,6 @@ std::string too_large_for_float32(double count) {
 
 std::string wrong_value(std::int64_t row, std::int64_t column, double value, const std::string& needed) {
   return fmt::format("row {}, column {} (from 0): {} is not {}", row, column, value, needed);
-}
-
-void Model::Impl::refuse(const DataInfo& d, std::int64_t problem, const std::string& why) {
-  if (!batched || !d.per_problem) throw NumericalError("'" + d.name + "': " + why);
-  complaints.resize(std::size_t(problems));
-  std::string& complaint = complaints[std::size_t(problem)];
-  if (complaint.empty()) complaint = why;
 }
 
 std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, const Conditional& c) {

@@ -93,7 +93,7 @@ TEST(Counts, InABatchItIsTheStatusOfItsProblem) {
     const MixtureOptions o = options(w.family, 2);
     const MixtureBatch b = fit_batch(o, Matrix(x, 90, d), offsets, Device::cpu(2));
     EXPECT_EQ(b.summaries[1].termination, Termination::numerical_error);
-    expect_in(b.summaries[1].message, {"row 35, column 2", w.needed});
+    expect_in(b.summaries[1].message, {"row 5, column 2", w.needed});
     EXPECT_EQ(b.summaries[1].n_iter, 0);
     EXPECT_EQ(b.summaries[2].termination, Termination::no_data);
     for (const int failed : {1, 2})

@@ -9,8 +9,6 @@
 #include <cavi/mixture.hpp>
 
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <random>
 #include <string>
@@ -88,16 +86,6 @@ inline Mixture fitted(const MixtureOptions& o, const Matrix& x) {
   Mixture m(o, Device::cpu(2));
   m.fit(x);
   return m;
-}
-
-/// Runs in a child; its exit status, or -1 when it did not exit.
-template <class Function>
-int in_child(Function&& function) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(function());
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace cavi::test

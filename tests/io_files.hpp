@@ -6,6 +6,8 @@
 #include <cavi/error.hpp>
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -73,6 +75,16 @@ std::string message_of(Function&& function) {
   }
   ADD_FAILURE() << "nothing was thrown";
   return {};
+}
+
+/// Runs in a child; its exit status, or -1 when it did not exit.
+template <class Function>
+int in_child(Function&& function) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(function());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace cavi::test

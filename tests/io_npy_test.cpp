@@ -30,6 +30,8 @@ std::vector<T> read_rows(const cavi::Matrix& x, std::int64_t first, std::int64_t
   return out;
 }
 
+const cavi::ReadOptions kStreamed{{}, {}, 0};
+
 std::string dict(const std::string& descr, const std::string& shape, bool fortran = false) {
   return fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}", descr, fortran ? "True" : "False", shape);
 }
@@ -59,7 +61,7 @@ TEST(NpyFile, GivesBackWhatWasWritten) {
         EXPECT_NE(message_of([&] { cavi::open_matrix(file); }).find("zero rows"), std::string::npos);
         continue;
       }
-      const auto x = cavi::open_matrix(file);
+      const auto x = cavi::open_matrix(file, kStreamed);
       ASSERT_EQ(x.rows(), rows);
       ASSERT_EQ(x.cols(), cols);
       ASSERT_EQ(x.scalar(), cavi::Scalar::float64);
@@ -119,7 +121,7 @@ void every_block_reads_right(const std::string& descr) {
       const auto values = random_numbers<Stored>(std::size_t(rows) * cols, rng());
       const auto file =
           folder.write("x.npy", npy(dict(descr, fmt::format("({}, {})", rows, cols), fortran), raw(values)));
-      const auto x = cavi::open_matrix(file);
+      const auto x = cavi::open_matrix(file, kStreamed);
       ASSERT_EQ(x.rows(), rows);
       ASSERT_EQ(x.cols(), cols);
       ASSERT_EQ(cavi::size_of(x.scalar()), int(sizeof(Read)));
@@ -258,7 +260,7 @@ TEST(NpyFile, ThatShrinksWhileReadIsAnIoError) {
   const std::vector<double> values(30000, 1.5);
   for (bool fortran : {false, true}) {
     const auto file = folder.write("x.npy", npy(dict("<f8", "(10000, 3)", fortran), raw(values)));
-    const auto x = cavi::open_matrix(file);
+    const auto x = cavi::open_matrix(file, kStreamed);
     std::filesystem::resize_file(file, 1000);
     const std::string message = message_of([&] { x.to_vector(); });
     EXPECT_NE(message.find("byte 1000: the file became shorter while it was read"), std::string::npos) << message;
@@ -269,7 +271,7 @@ TEST(NpyFile, ManyThreadsReadAtOnce) {
   const Folder folder;
   const int rows = 4000, cols = 5;
   const auto values = random_numbers<std::int32_t>(rows * cols, 3);
-  const auto x = cavi::open_matrix(folder.write("x.npy", npy(dict("<i4", "(4000, 5)"), raw(values))));
+  const auto x = cavi::open_matrix(folder.write("x.npy", npy(dict("<i4", "(4000, 5)"), raw(values))), kStreamed);
   std::vector<std::thread> threads;
   std::vector<int> wrong(8);
   for (int t = 0; t < 8; ++t)
@@ -302,8 +304,8 @@ TEST(OpenMatrix, NamesTheFileAndTheCause) {
   const std::string at = folder.path.string() + "/";
   EXPECT_EQ(says(folder.path / "none.npy"), at + "none.npy: No such file or directory");
   EXPECT_EQ(says(folder.path / "none.csv"), at + "none.csv: No such file or directory");
-  EXPECT_EQ(says(folder.write("x.txt", "1")), at + "x.txt: the name ends in neither .npy nor .csv");
-  EXPECT_EQ(says(folder.path), folder.path.string() + ": the name ends in neither .npy nor .csv");
+  EXPECT_EQ(says(folder.write("x.txt", "1")), at + "x.txt: the name ends in none of .npy, .csv, .h5:DATASET");
+  EXPECT_EQ(says(folder.path), folder.path.string() + ": the name ends in none of .npy, .csv, .h5:DATASET");
   std::filesystem::create_directory(folder.path / "d.npy");
   EXPECT_EQ(says(folder.path / "d.npy"), at + "d.npy: is a directory, not a file");
   ASSERT_EQ(::mkfifo((at + "pipe.csv").c_str(), 0600), 0);

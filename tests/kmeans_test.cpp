@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <set>
@@ -17,7 +18,6 @@ namespace {
 
 using kernels::Rows;
 using kernels::cpu::row_moments;
-using kernels::cpu::start_labels;
 using kernels::cpu::ThreadPool;
 
 struct Blobs {
@@ -45,6 +45,22 @@ Blobs blobs(std::int64_t rows, int components, int features, double distance, un
 
 Rows rows_of(const Matrix& m) { return {m.source().get(), 0, m.rows(), nullptr}; }
 
+/// The component that every row starts in.
+std::vector<std::int32_t> start_labels(const Matrix& m, const double* weight, int components, Init init,
+                                       std::uint64_t seed, Scalar precision, ThreadPool& pool) {
+  const auto centres = kernels::cpu::start_centres(rows_of(m), weight, components, init, seed, precision, pool);
+  const Matrix r = kernels::cpu::nearest_centres(
+      {m, {0, m.rows()}, std::vector<double>(std::size_t(m.cols())), centres, components, precision});
+  const std::vector<double> values = r.to_vector();
+  std::vector<std::int32_t> labels;
+  for (auto row = values.begin(); row != values.end(); row += components) {
+    EXPECT_EQ(std::count(row, row + components, 1.0), 1);
+    EXPECT_EQ(std::count(row, row + components, 0.0), components - 1);
+    labels.push_back(std::int32_t(std::find(row, row + components, 1.0) - row));
+  }
+  return labels;
+}
+
 double inertia(const Blobs& b, const std::vector<std::int32_t>& label, int components,
                const std::vector<double>& weight = {}) {
   std::vector<double> sum(std::size_t(components) * b.features), mass(components);
@@ -71,7 +87,7 @@ TEST(StartLabels, FindWellSeparatedGroups) {
       for (const Init init : {Init::kmeans, Init::kmeans_plus_plus}) {
         const Blobs b = blobs(3000, components, 3, 60);
         const Matrix m = b.matrix();
-        const auto label = start_labels(rows_of(m), nullptr, components, init, 7, precision, pool);
+        const auto label = start_labels(m, nullptr, components, init, 7, precision, pool);
         std::set<std::pair<int, int>> pairs;
         for (std::int64_t n = 0; n < b.rows; ++n) pairs.insert({label[n], b.truth[n]});
         EXPECT_EQ(int(pairs.size()), components) << "a renaming of the groups, init " << int(init);
@@ -83,14 +99,13 @@ TEST(StartLabels, DoNotDependOnThreads) {
   const Matrix m = b.matrix();
   for (const Init init : kInits) {
     ThreadPool one(1);
-    const auto expected = start_labels(rows_of(m), nullptr, 12, init, 3, Scalar::float32, one);
+    const auto expected = start_labels(m, nullptr, 12, init, 3, Scalar::float32, one);
     for (int threads : {2, 8}) {
       ThreadPool pool(threads);
-      EXPECT_EQ(start_labels(rows_of(m), nullptr, 12, init, 3, Scalar::float32, pool), expected);
+      EXPECT_EQ(start_labels(m, nullptr, 12, init, 3, Scalar::float32, pool), expected);
     }
     std::vector<std::int32_t> nested;
-    one.run(1,
-            [&](std::int64_t, int) { nested = start_labels(rows_of(m), nullptr, 12, init, 3, Scalar::float32, one); });
+    one.run(1, [&](std::int64_t, int) { nested = start_labels(m, nullptr, 12, init, 3, Scalar::float32, one); });
     EXPECT_EQ(nested, expected);
   }
 }
@@ -102,7 +117,7 @@ TEST(StartLabels, DependOnTheSeed) {
   for (const Init init : kInits) {
     std::set<std::vector<std::int32_t>> all;
     for (std::uint64_t seed = 0; seed < 5; ++seed)
-      all.insert(start_labels(rows_of(m), nullptr, 6, init, seed, Scalar::float64, pool));
+      all.insert(start_labels(m, nullptr, 6, init, seed, Scalar::float64, pool));
     EXPECT_EQ(all.size(), 5u) << int(init);
   }
 }
@@ -111,8 +126,8 @@ TEST(StartLabels, LloydImprovesItsSeedsToAFixedPoint) {
   const Blobs b = blobs(4000, 5, 4, 1.5);
   const Matrix m = b.matrix();
   ThreadPool pool(2);
-  const auto seeds = start_labels(rows_of(m), nullptr, 5, Init::kmeans_plus_plus, 1, Scalar::float64, pool);
-  const auto label = start_labels(rows_of(m), nullptr, 5, Init::kmeans, 1, Scalar::float64, pool);
+  const auto seeds = start_labels(m, nullptr, 5, Init::kmeans_plus_plus, 1, Scalar::float64, pool);
+  const auto label = start_labels(m, nullptr, 5, Init::kmeans, 1, Scalar::float64, pool);
   EXPECT_LT(inertia(b, label, 5), 0.98 * inertia(b, seeds, 5));
 }
 
@@ -127,7 +142,7 @@ TEST(StartLabels, ARowOfWeightZeroIsNeverASeedAndCountsForNothing) {
   ThreadPool pool(2);
   for (const Init init : {Init::kmeans, Init::kmeans_plus_plus})
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
-      const auto label = start_labels(rows_of(m), weight.data(), 3, init, seed, Scalar::float64, pool);
+      const auto label = start_labels(m, weight.data(), 3, init, seed, Scalar::float64, pool);
       std::set<std::pair<int, int>> pairs;
       for (std::int64_t n = 0; n < b.rows; ++n)
         if (weight[n] > 0) pairs.insert({label[n], b.truth[n]});
@@ -143,7 +158,7 @@ TEST(StartLabels, RandomRowsAreDrawnByWeight) {
   ThreadPool pool(1);
   int without = 0;
   for (std::uint64_t seed = 0; seed < 4000; ++seed) {
-    const auto label = start_labels(rows_of(m), weight.data(), 2, Init::random_from_data, seed, Scalar::float64, pool);
+    const auto label = start_labels(m, weight.data(), 2, Init::random_from_data, seed, Scalar::float64, pool);
     without += label[1] == label[2];
   }
   EXPECT_NEAR(without, 4000.0 * 2 / 90, 5 * std::sqrt(4000.0 * 2 / 90));
@@ -153,7 +168,7 @@ TEST(StartLabels, FewerDistinctRowsThanComponentsLeaveSomeEmpty) {
   ThreadPool pool(2);
   const Matrix m(std::vector<double>{1, 1, 2, 2, 1, 2}, 6, 1);
   for (const Init init : kInits) {
-    const auto label = start_labels(rows_of(m), nullptr, 5, init, 0, Scalar::float32, pool);
+    const auto label = start_labels(m, nullptr, 5, init, 0, Scalar::float32, pool);
     ASSERT_EQ(label.size(), 6u);
     for (const int l : label) EXPECT_TRUE(l >= 0 && l < 5);
     if (init == Init::random_from_data) continue;  // five equal rows may be drawn
@@ -168,9 +183,9 @@ TEST(StartLabels, TakeNoRowsOneRowAndNoWeight) {
   const Matrix none(std::vector<double>{}, 0, 2), one(std::vector<double>{3, 4}, 1, 2);
   const std::vector<double> zero{0};
   for (const Init init : kInits) {
-    EXPECT_TRUE(start_labels(rows_of(none), nullptr, 3, init, 0, Scalar::float32, pool).empty());
-    EXPECT_EQ(start_labels(rows_of(one), nullptr, 3, init, 0, Scalar::float32, pool), std::vector<std::int32_t>{0});
-    EXPECT_EQ(start_labels(rows_of(one), zero.data(), 3, init, 0, Scalar::float32, pool), std::vector<std::int32_t>{0});
+    EXPECT_TRUE(start_labels(none, nullptr, 3, init, 0, Scalar::float32, pool).empty());
+    EXPECT_EQ(start_labels(one, nullptr, 3, init, 0, Scalar::float32, pool), std::vector<std::int32_t>{0});
+    EXPECT_EQ(start_labels(one, zero.data(), 3, init, 0, Scalar::float32, pool), std::vector<std::int32_t>{0});
   }
 }
 

@@ -7,28 +7,57 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace cavi {
 
-/// Opens a matrix by its extension, `.npy` or `.csv`.
+/// Types of stored numbers, all little-endian. Integers are exact: u1 is read as float32, i4 and i8 as float64, and an
+/// i8 beyond 2^53 is an IoError that names its place.
+enum class StoredType { f4, f8, i4, i8, u1 };
+
+/// What a file without a header holds: rows x cols numbers, row by row.
+struct RawLayout {
+  StoredType type = StoredType::f4;
+  std::int64_t rows = 0;  ///< 0: as many as the file has
+  int cols = 1;
+};
+
+struct ReadOptions {
+  std::vector<std::string> columns;    ///< names in the header or numbers from 0, in this order; empty: all
+  std::optional<RawLayout> raw;        ///< the file is raw binary, whatever its name
+  std::optional<std::int64_t> memory;  ///< bytes that the numbers may take; default: default_memory()
+};
+
+/// A quarter of the memory that this process may have: the machine's, or less where a limit of the process
+/// (RLIMIT_AS, RLIMIT_DATA) or of its control group says so.
+std::int64_t default_memory();
+
+/// Opens a matrix: `.npy`, `.csv`, `file.h5:dataset` (or .hdf5), "-" for a .csv on standard input, or any file with
+/// ReadOptions::raw. Numbers that fit into ReadOptions::memory are read once; of larger files the rows are read when
+/// needed, block by block, from any thread: the result of a fit has the same bits. Such a file must not change
+/// meanwhile (one that becomes shorter is an IoError then).
 ///
-/// `.npy`: versions 1 to 3, one dimension (read as one column) or two, C or Fortran order, little-endian f4 and f8, and
-/// integers i4, i8 (read as float64) and u1 (read as float32). The file stays open, its rows are read when needed, from
-/// any thread; it must not change meanwhile (one that becomes shorter is an IoError then).
+/// `.npy`: versions 1 to 3, one dimension (read as one column) or two, C or Fortran order, any StoredType.
 ///
 /// `.csv`: numbers separated by commas, in any of the forms 1, -2.5, +3e-7, nan, inf; quotes and blanks around a field;
-/// CR, LF or CRLF line ends; empty lines at the end only. A first line with a field that is no number is a header.
-/// Read into memory as float64.
+/// CR, LF or CRLF line ends; lines that begin with # are comments; empty lines at the end only. A first line with a
+/// field (of the selected columns) that is no number is a header. Float64. Columns that are not selected may hold any
+/// text. Numbers beyond the memory go to a file without a name in the folder for temporary files (TMPDIR).
+///
+/// HDF5: a dataset of one or two dimensions of floating-point numbers of 4 or 8 bytes or integers, of any byte order,
+/// chunking and compression; integers of 1 or 2 bytes are read as float32, others as float64. Needs a build with
+/// libhdf5, whose calls wait for each other.
 ///
 /// Throws IoError naming the file, the place (byte from 0, or line and column from 1) and the cause: missing, empty,
 /// truncated or foreign file, more bytes than the shape says, ragged rows, a field that is no number, zero rows, zero
-/// columns. NaN and infinity are numbers here; see require_finite().
-Matrix open_matrix(const std::filesystem::path& file);
+/// columns, a column that is not there. NaN and infinity are numbers here; see require_finite().
+Matrix open_matrix(const std::filesystem::path& file, const ReadOptions& options = {});
 
-/// The names in the header line of a `.csv`; nothing when it has none, and for a `.npy`. Throws IoError.
+/// The names in the header line of a `.csv`; nothing when it has none, and for other files. Throws IoError. Matrix has
+/// those of the columns that were selected.
 std::vector<std::string> column_names(const std::filesystem::path& file);
 
 /// Throws NumericalError naming row and column (both from 0) of the first number that is NaN or infinite. Reads block

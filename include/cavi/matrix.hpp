@@ -30,6 +30,10 @@ class MatrixSource {
   /// Copies rows [first, first + count) to `out`: count x cols() numbers of type scalar(), row-major, packed.
   /// Throws IoError when the rows cannot be read.
   virtual void read(std::int64_t first, std::int64_t count, void* out) const = 0;
+  /// Says that these rows will be read soon, so that a device can fetch them meanwhile. Never fails and never waits.
+  virtual void prefetch(std::int64_t first, std::int64_t count) const noexcept { (void)first, (void)count; }
+  /// What the columns are called, [cols()]; nothing when they have no names.
+  virtual std::vector<std::string> column_names() const { return {}; }
   /// Address of row 0 when all rows are in host memory, else nullptr.
   virtual const void* data() const { return nullptr; }
   /// Distance of two rows in memory, in numbers; meaningful when data() is not nullptr.
@@ -54,6 +58,9 @@ class Matrix {
   int cols() const { return source_ ? source_->cols() : 0; }
   Scalar scalar() const { return source_ ? source_->scalar() : Scalar::float32; }
   std::string name() const { return source_ ? source_->name() : "empty matrix"; }
+  std::vector<std::string> column_names() const {
+    return source_ ? source_->column_names() : std::vector<std::string>{};
+  }
   const std::shared_ptr<const MatrixSource>& source() const { return source_; }
 
   /// All numbers as float64, row-major: for small matrices (priors, weights, tests).

@@ -100,11 +100,11 @@ struct MixturePosterior {
   std::vector<double> means;                 ///< [B x K x D] E[mu_k], E[p_kd] or E[rate_kd]
   std::vector<double> component_parameters;  ///< [B x K x D x 2] a and b of the families that are not gaussian, to
                                              ///< which alone the rest belongs:
-  std::vector<double> mean_precision;      ///< [B x K] beta_k
-  std::vector<double> degrees_of_freedom;  ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
-  std::vector<double> inverse_scale;       ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
-                                           ///< [B x K x D], spherical [B x K]
-  std::vector<double> covariances;         ///< E[Lambda]^-1, shaped as inverse_scale
+  std::vector<double> mean_precision;        ///< [B x K] beta_k
+  std::vector<double> degrees_of_freedom;    ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
+  std::vector<double> inverse_scale;         ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
+                                             ///< [B x K x D], spherical [B x K]
+  std::vector<double> covariances;           ///< E[Lambda]^-1, shaped as inverse_scale
 };
 
 /// Throws NumericalError naming row and column (both from 0) of the first number that the options' family cannot have,

@@ -51,6 +51,30 @@ RowBlock<T>::RowBlock(ThreadPool& pool, int worker, const Rows& rows, int compon
 }
 
 template <class T>
+RowBlock<T>::RowBlock(const Rows& rows, int components)
+    : rows_(&rows), capacity_(points(components, rows.source->cols())) {
+  Arena measure;
+  lay_out(measure, components);
+  owned_.reset(static_cast<std::byte*>(::operator new(measure.used(), kAlignment)));
+  Arena arena(owned_.get());
+  lay_out(arena, components);
+}
+
+// A stretch of rows is asked for while the one before it is worked on.
+template <class T>
+void RowBlock<T>::prefetch(std::int64_t first, std::int64_t count) {
+  constexpr std::int64_t kStretch = 4 << 20;  // bytes
+  const MatrixSource& source = *rows_->source;
+  const std::int64_t row = std::int64_t(source.cols()) * size_of(source.scalar());
+  const std::int64_t stretch = std::max<std::int64_t>(count, kStretch / row);
+  if (fetched_ < first) fetched_ = first;
+  if (first + count + stretch / 2 <= fetched_) return;
+  const std::int64_t end = std::min(rows_->count, fetched_ + stretch);
+  if (end > fetched_) source.prefetch(rows_->first + fetched_, end - fetched_);
+  fetched_ = end;
+}
+
+template <class T>
 void RowBlock<T>::lay_out(Arena& arena, int components) {
   const int features = rows_->source->cols();
   constexpr std::int64_t kLine = 64 / sizeof(T);
@@ -77,6 +101,7 @@ const TileBlock<T>& RowBlock<T>::load(std::int64_t first, std::int64_t count, co
     row_stride = source.row_stride();
     from = static_cast<const char*>(source.data()) + (rows_->first + first) * row_stride * size_of(source.scalar());
   } else {
+    prefetch(first, count);
     source.read(rows_->first + first, count, raw_);
   }
   const std::int64_t ahead = source.data() ? std::min<std::int64_t>(n, rows_->count - first - n) : 0;

@@ -12,6 +12,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 
 namespace cavi::kernels::cpu {
 
@@ -55,16 +57,27 @@ class RowBlock {
 
   /// Takes the worker's scratch (user 1).
   RowBlock(ThreadPool& pool, int worker, const Rows& rows, int components);
+  /// Has memory of its own.
+  RowBlock(const Rows& rows, int components);
 
   /// Reads rows [first, first + count), count <= points(); `weight` is that of row 0, or nullptr for ones. The block
-  /// ends with the tile that holds the last row. Throws IoError when the source does.
+  /// ends with the tile that holds the last row. What follows in a file is fetched meanwhile. Throws IoError when the
+  /// source does.
   const TileBlock<T>& load(std::int64_t first, std::int64_t count, const double* weight);
 
  private:
   void lay_out(Arena& arena, int components);
+  void prefetch(std::int64_t first, std::int64_t count);
+
+  struct FreeAligned {
+    void operator()(std::byte* p) const { ::operator delete(p, kAlignment); }
+  };
+  static constexpr std::align_val_t kAlignment{64};
 
   const Rows* rows_;
   int capacity_;
+  std::int64_t fetched_ = -1;  ///< row up to which the file has been asked for
+  std::unique_ptr<std::byte, FreeAligned> owned_;
   double* raw_;
   T* packed_;
   TileBlock<T> block_;

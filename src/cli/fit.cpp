@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // cavi fit: a mixture from a file of rows.
 #include "src/cli/command.hpp"
+#include "src/cli/data.hpp"
 #include "src/cli/inputs.hpp"
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
 #include "src/cli/text.hpp"
 
-#include <cavi/io.hpp>
-
+#include <filesystem>
 #include <memory>
 
 namespace cavi::cli {
 namespace {
 
 struct Arguments {
-  Text data, n_components, family, covariance_type, weight_prior, concentration, discount;
+  DataArguments data;
+  Text n_components, family, covariance_type, weight_prior, concentration, discount;
   Text mean_prior, mean_precision_prior, degrees_of_freedom_prior, covariance_prior, component_prior;
   Text init, seed, max_iter, tol, precision, sample_weights, device, threads;
-  bool json = false, quiet = false;
+  Text save, checkpoint, checkpoint_every;
+  bool resume = false, json = false, quiet = false;
 };
 
 /// Options that stand for themselves. Those that name a file or need the data come later.
@@ -38,6 +40,10 @@ MixtureOptions read_options(const Arguments& a, Complaints& c) {
   read_number<double>("--tol", a.tol, o.tol, c);
   read_choice("--precision", a.precision, kPrecisions, o.precision, c);
   read_init(a.init, o.init_params, c);
+  if (a.checkpoint) o.checkpoint = *a.checkpoint;
+  read_number<int>("--checkpoint-every", a.checkpoint_every, o.checkpoint_every, c);
+  if (!a.checkpoint && (a.checkpoint_every || a.resume))
+    c.add(fmt::format("{} needs --checkpoint", a.resume ? "--resume" : "--checkpoint-every"));
   return o;
 }
 
@@ -46,13 +52,8 @@ void fit(const Arguments& a) {
   MixtureOptions options = read_options(a, complaints);
   const Device device = read_device(a.device, a.threads, complaints);
 
-  Matrix x;
-  std::vector<std::string> names;
-  if (!a.data) complaints.add("DATA is required: a .npy or .csv file");
-  const bool opened = a.data && complaints.attempt([&] {
-    x = open_matrix(*a.data);
-    names = column_names(*a.data);
-  });
+  const std::optional<Matrix> opened = read_data(a.data, complaints);
+  const Matrix x = opened.value_or(Matrix());
   std::vector<double> weights;
   if (opened) {
     options.mean_prior = read_mean_prior(a.mean_prior, x, complaints);
@@ -69,7 +70,10 @@ void fit(const Arguments& a) {
   if (!a.json && !a.quiet && terminal_on_stderr())
     options.on_sweep = [&](const Sweep& sweep) { return progress.show(sweep), true; };
   Mixture mixture(options, device);
-  const Summary summary = fit_or_blame_input(mixture, x, weights, start);
+  const bool resume = a.resume && std::filesystem::exists(options.checkpoint);
+  const Summary summary =
+      fit_or_blame_input(mixture, x, weights, start, resume ? options.checkpoint : std::filesystem::path());
+  if (a.save) mixture.save(*a.save);
   progress.clear();
 
   if (a.json)
@@ -77,7 +81,7 @@ void fit(const Arguments& a) {
   else
     fmt::print("{}\n", summary.brief_report());
   if (a.quiet) return;
-  if (!a.json) fmt::print("{}", component_table(mixture.posterior(), names, output_width()));
+  if (!a.json) fmt::print("{}", component_table(mixture.posterior(), x.column_names(), output_width()));
   if (summary.termination == Termination::max_iter && options.tol > 0)
     fmt::print(stderr, "cavi: warning: not converged after {} sweeps; raise --max-iter or --tol\n", summary.n_iter);
 }
@@ -87,6 +91,7 @@ constexpr const char* kFooter =
     "\nExamples:\n"
     "  cavi fit faithful.csv --n-components 6\n"
     "  cavi fit big.npy --n-components 256 --covariance-type diag --json > fit.json\n"
+    "  cavi fit days.csv --n-components 8 --save m.npz --checkpoint c.npz --resume\n"
     "\nPrints one line about the fit, then a table of the active components (those with an expected count\n"
     "N_k of at least half a row) by falling weight. Messages go to standard error, among them a warning\n"
     "when the fit did not converge. Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n"
@@ -106,7 +111,7 @@ Command add_fit(CLI::App& app) {
   const auto add = [&](const char* group, const char* name, Text& text, const char* type, const char* help) {
     fit_parser->add_option(name, text, help)->type_name(type)->group(group);
   };
-  fit_parser->add_option("DATA", a->data, "Rows of numbers: .npy (f4, f8, i4, i8, u1) or .csv")->type_name("FILE");
+  add_data_options(*fit_parser, a->data);
 
   const char* group = "Model";
   add(group, "--n-components", a->n_components, "K", "Number of components at most (required)");
@@ -147,6 +152,13 @@ Command add_fit(CLI::App& app) {
       "Threads of the CPU (default: one per processor); the\nresult does not depend on them");
 
   group = "Output";
+  add(group, "--save", a->save, "FILE", "Write the fitted model: an .npz that numpy.load opens");
+  add(group, "--checkpoint", a->checkpoint, "FILE", "Leave the state of the fit here on the way");
+  add(group, "--checkpoint-every", a->checkpoint_every, "I", "Sweeps from one checkpoint to the next (default 10)");
+  fit_parser
+      ->add_flag("--resume", a->resume,
+                 "Go on from the checkpoint if there is one: bit for bit\nas if nothing had happened")
+      ->group(group);
   fit_parser->add_flag("--json", a->json, "Print one JSON document and nothing else")->group(group);
   fit_parser->add_flag("--quiet", a->quiet, "Print the line about the fit alone, no table, no\nprogress, no warnings")
       ->group(group);

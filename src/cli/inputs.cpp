@@ -168,9 +168,9 @@ std::string in_words_of_options(const std::string& problem) {
 }
 
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
-                           const InitialResponsibilities& start) {
+                           const InitialResponsibilities& start, const std::filesystem::path& checkpoint) {
   try {
-    return mixture.fit(x, weights, start);
+    return checkpoint.empty() ? mixture.fit(x, weights, start) : mixture.resume(checkpoint, x, weights);
   } catch (const NumericalError& failure) {
     try {
       require_values(x, mixture.options());

@@ -8,6 +8,7 @@
 #include <cavi/mixture.hpp>
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,8 +48,9 @@ InitialResponsibilities read_start(const Text& text, int n_components, const Mat
 /// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
 std::string in_words_of_options(const std::string& problem);
 
-/// Fits. Data that the family cannot have, and responsibilities that are none, are an InputError naming the file.
+/// Fits, or goes on from `checkpoint` when it names a file. Data that the family cannot have, and responsibilities
+/// that are none, are an InputError naming the file.
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
-                           const InitialResponsibilities& start);
+                           const InitialResponsibilities& start, const std::filesystem::path& checkpoint);
 
 }  // namespace cavi::cli

@@ -42,6 +42,7 @@ class Complaints {
       return false;
     }
   }
+  std::size_t size() const { return list_.size(); }
   void throw_if_any() const;
 
  private:

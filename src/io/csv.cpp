@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/io/csv.hpp"
 
+#include "src/io/columns.hpp"
+#include "src/io/spool.hpp"
+
 #include <cavi/error.hpp>
 
 #include <fmt/format.h>
@@ -8,63 +11,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 namespace cavi::io {
 namespace {
 
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-/// Lines of a file without their ends: LF, CR or CRLF. A line is valid until the next one is asked for.
-class LineReader {
- public:
-  explicit LineReader(const InputFile& file) : file_(file), buffer_(1 << 18) {}
-
-  bool next(std::string_view& line) {
-    std::size_t scanned = begin_;
-    for (;;) {
-      if (after_return_ && begin_ < end_) {
-        after_return_ = false;
-        if (buffer_[begin_] == '\n') scanned = ++begin_;
-      }
-      while (scanned < end_ && buffer_[scanned] != '\n' && buffer_[scanned] != '\r') ++scanned;
-      if (scanned < end_) break;
-      const std::size_t unread = scanned - begin_;
-      if (!fill()) {
-        if (begin_ == end_) return false;
-        line = {buffer_.data() + begin_, unread};
-        begin_ = end_;
-        return true;
-      }
-      scanned = begin_ + unread;
-    }
-    line = {buffer_.data() + begin_, scanned - begin_};
-    after_return_ = buffer_[scanned] == '\r';
-    begin_ = scanned + 1;
-    return true;
-  }
-
- private:
-  /// Moves what is left to the front and reads on behind it; false at the end of the file.
-  bool fill() {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-    if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
-    const std::size_t got = file_.read_some(position_, buffer_.size() - end_, buffer_.data() + end_);
-    position_ += std::int64_t(got);
-    end_ += got;
-    return got > 0;
-  }
-
-  const InputFile& file_;
-  std::vector<char> buffer_;
-  std::size_t begin_ = 0, end_ = 0;
-  std::int64_t position_ = 0;
-  bool after_return_ = false;  // a line feed that comes next belongs to the line before
-};
 
 enum class Kind { number, text, out_of_range, open_quote, after_quote };
 
@@ -125,6 +79,8 @@ const char* read_field(std::string_view line, const char* p, Field& field) {
   return comma;
 }
 
+bool is_number(const Field& field) { return field.kind == Kind::number; }
+
 /// Text from a file, fit for one line of a message.
 std::string shown(std::string_view text) {
   std::string out;
@@ -134,48 +90,52 @@ std::string shown(std::string_view text) {
 
 class CsvReader {
  public:
-  explicit CsvReader(const InputFile& file) : file_(file), lines_(file) {
-    if (file.size() == 0) throw IoError(file.name() + ": the file is empty");
-  }
+  CsvReader(std::string name, ByteReader read) : name_(std::move(name)), lines_(std::move(read)) {}
 
-  /// All fields of the first line.
+  /// All fields of the first line that is no comment.
   std::vector<Field> first_line() {
-    next_line();
-    if (line_.starts_with("\xef\xbb\xbf")) line_.remove_prefix(3);
+    if (!next_line()) throw IoError(name_ + (number_ > 1 ? ": comments but no rows" : ": the file is empty"));
     if (line_.starts_with("\xff\xfe") || line_.starts_with("\xfe\xff")) fail(1, "this is UTF-16; save it as UTF-8");
     if (empty()) fail(1, "a line of names or numbers expected, not an empty one");
     std::vector<Field> fields;
     for (const char *p = line_.data(), *end = p + line_.size();; ++p) {
       p = read_field(line_, p, fields.emplace_back());
       const Field& field = fields.back();
-      if (field.kind != Kind::number && field.kind != Kind::text) fail(field);
+      if (field.kind == Kind::open_quote || field.kind == Kind::after_quote) fail(field);
       if (p == end) return fields;
     }
   }
 
+  /// Passes over comments.
   bool next_line() {
-    ++number_;
-    return lines_.next(line_);
+    do {
+      ++number_;
+      if (!lines_.next(line_)) return false;
+      if (number_ == 1 && line_.starts_with("\xef\xbb\xbf")) line_.remove_prefix(3);
+    } while (is_comment());
+    return true;
   }
   bool empty() const { return std::all_of(line_.begin(), line_.end(), is_blank); }
   std::int64_t number() const { return number_; }
 
-  /// Appends `cols` numbers.
-  void append_row(int cols, std::vector<double>& values) {
+  /// Puts field c of the line to row[place[c]], or nowhere when that is negative.
+  void read_row(const std::vector<int>& place, double* row) {
     const char *p = line_.data(), *end = p + line_.size();
     Field field;
-    for (int c = 1;; ++c, ++p) {
+    const std::size_t cols = place.size();
+    for (std::size_t c = 0;; ++p) {
       p = read_field(line_, p, field);
-      if (field.kind != Kind::number) fail(field);
-      values.push_back(field.value);
-      if (c == cols) break;
+      if (field.kind == Kind::open_quote || field.kind == Kind::after_quote || (place[c] >= 0 && !is_number(field)))
+        fail(field);
+      if (place[c] >= 0) row[place[c]] = field.value;
+      if (++c == cols) break;
       if (p == end) fail(line_.size() + 1, fmt::format("the line ends after {} of the {} fields of line 1", c, cols));
     }
     if (p != end) fail(std::size_t(p - line_.data()) + 1, fmt::format("more than the {} fields of line 1", cols));
   }
 
   [[noreturn]] void fail(std::size_t column, const std::string& cause) const {
-    throw IoError(fmt::format("{}: line {}, column {}: {}", file_.name(), number_, column, cause));
+    throw IoError(fmt::format("{}: line {}, column {}: {}", name_, number_, column, cause));
   }
   [[noreturn]] void fail(const Field& field) const {
     switch (field.kind) {
@@ -192,53 +152,83 @@ class CsvReader {
   }
 
  private:
-  const InputFile& file_;
+  bool is_comment() const {
+    const auto first = std::find_if_not(line_.begin(), line_.end(), is_blank);
+    return first != line_.end() && *first == '#';
+  }
+
+  std::string name_;
   LineReader lines_;
   std::string_view line_;
   std::int64_t number_ = 0;  // of line_, from 1
 };
 
-bool is_header(const std::vector<Field>& fields) {
-  return std::any_of(fields.begin(), fields.end(), [](const Field& f) { return f.kind != Kind::number; });
+std::string name_in(const Field& field) {
+  std::string name(trimmed(field.text.data(), field.text.data() + field.text.size()));
+  for (std::size_t at = 0; (at = name.find("\"\"", at)) != std::string::npos; ++at) name.erase(at, 1);
+  return name;
+}
+
+ByteReader reader_of(const InputFile& file) {
+  return [&file, position = std::int64_t(0)](char* out, std::size_t bytes) mutable {
+    const std::size_t got = file.read_some(position, bytes, out);
+    position += std::int64_t(got);
+    return got;
+  };
 }
 
 }  // namespace
 
-CsvTable read_csv(const InputFile& file) {
-  CsvReader reader(file);
-  CsvTable table;
-  {
-    const std::vector<Field> first = reader.first_line();
-    if (first.size() > std::size_t(std::numeric_limits<int>::max())) reader.fail(1, "too many fields");
-    table.cols = int(first.size());
-    if (!is_header(first)) {
-      for (const Field& field : first) table.values.push_back(field.value);
-      table.rows = 1;
-    }
+Matrix read_csv(const std::string& name, const ByteReader& read, const std::vector<std::string>& columns,
+                std::int64_t memory) {
+  CsvReader reader(name, read);
+  const std::vector<Field> first = reader.first_line();
+  if (first.size() > std::size_t(std::numeric_limits<int>::max())) reader.fail(1, "too many fields");
+  std::vector<std::string> names;  // what is a number is no name
+  for (const Field& field : first) names.push_back(field.kind == Kind::text ? name_in(field) : "");
+  const std::vector<int> selected = find_columns(name, columns, int(first.size()), names);
+  std::vector<int> place(first.size(), -1);
+  for (std::size_t i = 0; i < selected.size(); ++i) place[std::size_t(selected[i])] = int(i);
+
+  bool header = false;
+  for (const int c : selected) {
+    header |= first[std::size_t(c)].kind == Kind::text;
+    if (first[std::size_t(c)].kind == Kind::out_of_range) reader.fail(first[std::size_t(c)]);
   }
+  RowSpool rows(name, memory);
+  std::vector<double> row(selected.size());
+  names.clear();
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const Field& field = first[std::size_t(selected[i])];
+    if (header) names.push_back(name_in(field));
+    row[i] = field.value;
+  }
+  if (!header) rows.append(row);
+  const std::int64_t header_line = reader.number();
   while (reader.next_line()) {
     if (reader.empty()) {
       const std::int64_t gap = reader.number();
       while (reader.next_line())
-        if (!reader.empty()) throw IoError(fmt::format("{}: line {}: an empty line between rows", file.name(), gap));
+        if (!reader.empty()) throw IoError(fmt::format("{}: line {}: an empty line between rows", name, gap));
       break;
     }
-    reader.append_row(table.cols, table.values);
-    ++table.rows;
+    reader.read_row(place, row.data());
+    rows.append(row);
   }
-  if (table.rows == 0) throw IoError(fmt::format("{}: line 1: names but no rows", file.name()));
-  return table;
+  if (rows.rows() == 0) throw IoError(fmt::format("{}: line {}: names but no rows", name, header_line));
+  return rows.finish(int(row.size()), std::move(names));
+}
+
+Matrix read_csv(const InputFile& file, const std::vector<std::string>& columns, std::int64_t memory) {
+  return read_csv(file.name(), reader_of(file), columns, memory);
 }
 
 std::vector<std::string> read_csv_header(const InputFile& file) {
-  CsvReader reader(file);
+  CsvReader reader(file.name(), reader_of(file));
   const std::vector<Field> fields = reader.first_line();
   std::vector<std::string> names;
-  if (!is_header(fields)) return names;
-  for (const Field& field : fields) {
-    std::string& name = names.emplace_back(trimmed(field.text.data(), field.text.data() + field.text.size()));
-    for (std::size_t at = 0; (at = name.find("\"\"", at)) != std::string::npos; ++at) name.erase(at, 1);
-  }
+  if (std::none_of(fields.begin(), fields.end(), [](const Field& f) { return f.kind == Kind::text; })) return names;
+  for (const Field& field : fields) names.push_back(name_in(field));
   return names;
 }
 

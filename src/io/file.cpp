@@ -21,6 +21,12 @@ namespace {
   throw IoError(name + ": " + std::generic_category().message(error));
 }
 
+/// A process of that number may have been killed here: the name may be taken.
+std::string name_beside(const std::string& target) {
+  static std::atomic<unsigned> number = 0;
+  return fmt::format("{}.{}-{}.part", target, ::getpid(), number++);
+}
+
 }  // namespace
 
 InputFile::InputFile(const std::filesystem::path& file) : name_(file.string()) {
@@ -36,6 +42,16 @@ InputFile::InputFile(const std::filesystem::path& file) : name_(file.string()) {
   ::close(descriptor_);
   if (error != 0) fail(name_, error);
   throw IoError(name_ + (S_ISDIR(status.st_mode) ? ": is a directory, not a file" : ": is not a regular file"));
+}
+
+InputFile::InputFile(std::string name, int descriptor) : name_(std::move(name)), descriptor_(descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) {
+    const int error = errno;
+    ::close(descriptor_);
+    fail(name_, error);
+  }
+  size_ = status.st_size;
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
@@ -61,13 +77,51 @@ void InputFile::read(std::int64_t position, std::size_t bytes, void* out) const 
         fmt::format("{}: byte {}: the file became shorter while it was read", name_, position + std::int64_t(got)));
 }
 
+void InputFile::require_size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) fail(name_, errno);
+  if (status.st_size < size_)
+    throw IoError(fmt::format("{}: byte {}: the file became shorter while it was read", name_, status.st_size));
+}
+
+void InputFile::prefetch(std::int64_t position, std::int64_t bytes) const noexcept {
+  (void)::posix_fadvise(descriptor_, position, bytes, POSIX_FADV_WILLNEED);
+}
+
+void write_all(int descriptor, const void* data, std::size_t bytes) {
+  const char* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t n = ::write(descriptor, from, bytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw std::system_error(errno, std::generic_category());
+    from += n;
+    bytes -= std::size_t(n);
+  }
+}
+
+int open_nameless(const std::filesystem::path& folder) {
+  return ::open(folder.empty() ? "." : folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
+}
+
 OutputFile::OutputFile(const std::filesystem::path& target) : target_(target.string()) {
-  static std::atomic<unsigned> number = 0;
-  do {  // a process of that number may have been killed here
-    beside_ = fmt::format("{}.{}-{}.part", target_, ::getpid(), number++);
+  std::error_code none;
+  const auto type = std::filesystem::status(target, none).type();
+  if (type == std::filesystem::file_type::directory) fail(EISDIR);
+  if (type != std::filesystem::file_type::regular && std::filesystem::exists(target, none))
+    throw IoError(target_ + ": cannot be written: is not a regular file");
+  descriptor_ = open_nameless(target.parent_path());
+  if (descriptor_ < 0) open_beside();
+}
+
+void OutputFile::open_beside() {
+  do {
+    beside_ = name_beside(target_);
     descriptor_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) fail();
+  if (descriptor_ >= 0) return;
+  const int error = errno;
+  beside_.clear();
+  fail(error);
 }
 
 OutputFile::~OutputFile() {
@@ -75,26 +129,28 @@ OutputFile::~OutputFile() {
   if (!beside_.empty()) ::unlink(beside_.c_str());
 }
 
-void OutputFile::write(const void* data, std::size_t bytes) {
-  const char* from = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t n = ::write(descriptor_, from, bytes);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail();
-    from += n;
-    bytes -= std::size_t(n);
-  }
+void OutputFile::write(const void* data, std::size_t bytes) try {
+  write_all(descriptor_, data, bytes);
+} catch (const std::system_error& e) {
+  fail(e.code().value());
 }
 
 void OutputFile::commit() {
-  if (::fsync(descriptor_) != 0) fail();
+  if (::fsync(descriptor_) != 0) fail(errno);
+  if (beside_.empty()) {
+    const std::string itself = fmt::format("/proc/self/fd/{}", descriptor_);
+    std::string name;
+    do name = name_beside(target_);
+    while (::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno == EEXIST);
+    beside_ = name;
+  }
   const int descriptor = std::exchange(descriptor_, -1);
-  if (::close(descriptor) != 0 || ::rename(beside_.c_str(), target_.c_str()) != 0) fail();
+  if (::close(descriptor) != 0 || ::rename(beside_.c_str(), target_.c_str()) != 0) fail(errno);
   beside_.clear();
 }
 
-void OutputFile::fail() const {
-  throw IoError(fmt::format("{}: cannot be written: {}", target_, std::generic_category().message(errno)));
+void OutputFile::fail(int error) const {
+  throw IoError(fmt::format("{}: cannot be written: {}", target_, std::generic_category().message(error)));
 }
 
 std::string extension(const std::filesystem::path& file) {

@@ -14,6 +14,8 @@ class InputFile {
  public:
   /// Throws IoError for a file that is missing, not readable, or no regular file.
   explicit InputFile(const std::filesystem::path& file);
+  /// Takes over an open file; `name` is for messages.
+  InputFile(std::string name, int descriptor);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
@@ -25,6 +27,10 @@ class InputFile {
   std::size_t read_some(std::int64_t position, std::size_t bytes, void* out) const;
   /// The same, but throws IoError when the file ends before.
   void read(std::int64_t position, std::size_t bytes, void* out) const;
+  /// Throws IoError when the file has become shorter than it was.
+  void require_size() const;
+  /// Asks the system to fetch these bytes meanwhile.
+  void prefetch(std::int64_t position, std::int64_t bytes) const noexcept;
 
  private:
   std::string name_;
@@ -32,8 +38,15 @@ class InputFile {
   int descriptor_ = -1;
 };
 
-/// A file that takes its place when it is complete, and leaves nothing behind otherwise: it is written beside the
-/// target, brought to the disk, and renamed. Everything throws IoError naming target and cause.
+/// Writes everything, or throws std::system_error.
+void write_all(int descriptor, const void* data, std::size_t bytes);
+
+/// An open file without a name in `folder`, or -1 with errno set where the file system has no such files.
+int open_nameless(const std::filesystem::path& folder);
+
+/// A file that takes its place when it is complete, and leaves nothing behind otherwise: it is written without a name
+/// (beside the target where the file system has no such files), brought to the disk, and renamed. A target that is no
+/// regular file is refused. Everything throws IoError naming target and cause.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& target);
@@ -45,7 +58,8 @@ class OutputFile {
   void commit();
 
  private:
-  [[noreturn]] void fail() const;
+  void open_beside();
+  [[noreturn]] void fail(int error) const;
 
   std::string target_, beside_;
   int descriptor_ = -1;

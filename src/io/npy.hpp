@@ -6,22 +6,23 @@
 
 #include "src/io/file.hpp"
 
-#include <cavi/matrix.hpp>
+#include <cavi/io.hpp>
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cavi::io {
 
-/// Types of stored numbers, all little-endian.
-enum class Stored { f4, f8, i4, i8, u1 };
+/// Bytes of one stored number.
+int size_of(StoredType type);
+
+inline constexpr std::int64_t kMostExact = std::int64_t(1) << 53;  ///< up to which float64 holds every integer
 
 /// What the header of any array says.
 struct NpyLayout {
-  Stored stored = Stored::f8;
+  StoredType stored = StoredType::f8;
   bool fortran_order = false;
   std::vector<std::int64_t> shape;
   std::int64_t bytes = 0;     ///< of the numbers, by type and shape
@@ -40,7 +41,7 @@ void require_bytes(const std::string& name, const NpyLayout& layout, std::int64_
 std::string npy_start(const char* type, const std::vector<std::int64_t>& shape);
 
 struct NpyHeader {
-  Stored stored = Stored::f8;
+  StoredType stored = StoredType::f8;
   bool fortran_order = false;
   std::int64_t rows = 0;  ///< at least 1
   int cols = 0;           ///< at least 1; 1 when the array has one dimension
@@ -50,28 +51,5 @@ struct NpyHeader {
 /// Throws IoError naming the byte unless the file is an array of one or two dimensions with as many bytes of numbers
 /// as its shape says.
 NpyHeader read_npy_header(const InputFile& file);
-
-/// Rows stay in the file. Integers are converted: u1 to float32, i4 and i8 to float64.
-class NpyFile final : public MatrixSource {
- public:
-  explicit NpyFile(const std::filesystem::path& file) : file_(file), header_(read_npy_header(file_)) {}
-
-  bool holds_integers() const { return header_.stored != Stored::f4 && header_.stored != Stored::f8; }
-
-  std::int64_t rows() const override { return header_.rows; }
-  int cols() const override { return header_.cols; }
-  Scalar scalar() const override;
-  std::string name() const override { return file_.name(); }
-  void read(std::int64_t first, std::int64_t count, void* out) const override;
-
- private:
-  template <class From, class To>
-  void read_as(std::int64_t first, std::int64_t count, To* out) const;
-  template <class From, class To>
-  void copy(std::int64_t position, std::int64_t count, std::int64_t stride, To* out) const;
-
-  InputFile file_;
-  NpyHeader header_;
-};
 
 }  // namespace cavi::io

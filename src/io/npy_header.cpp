@@ -17,17 +17,6 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 
-constexpr int size_of(Stored stored) {
-  switch (stored) {
-    case Stored::f4:
-    case Stored::i4: return 4;
-    case Stored::f8:
-    case Stored::i8: return 8;
-    case Stored::u1: return 1;
-  }
-  return 0;
-}
-
 /// A reader of the dict literal that knows where in the file it stands.
 class Literal {
  public:
@@ -90,14 +79,14 @@ class Literal {
   std::size_t at_ = 0;
 };
 
-Stored parse_type(Literal& literal) {
+StoredType parse_type(Literal& literal) {
   const std::int64_t at = literal.position();
   const std::string_view name = literal.string();
-  if (name == "<f4") return Stored::f4;
-  if (name == "<f8") return Stored::f8;
-  if (name == "<i4") return Stored::i4;
-  if (name == "<i8") return Stored::i8;
-  if (name == "|u1" || name == "<u1") return Stored::u1;
+  if (name == "<f4") return StoredType::f4;
+  if (name == "<f8") return StoredType::f8;
+  if (name == "<i4") return StoredType::i4;
+  if (name == "<i8") return StoredType::i8;
+  if (name == "|u1" || name == "<u1") return StoredType::u1;
   std::string shown;
   for (char c : name.substr(0, 16)) shown += c >= ' ' && c <= '~' ? c : '?';
   const char* kind = name.starts_with('>') ? "big-endian numbers" : name.starts_with("|O") ? "Python objects" : "type";
@@ -159,6 +148,17 @@ NpyLayout parse(Literal literal) {
 }
 
 }  // namespace
+
+int size_of(StoredType stored) {
+  switch (stored) {
+    case StoredType::f4:
+    case StoredType::i4: return 4;
+    case StoredType::f8:
+    case StoredType::i8: return 8;
+    case StoredType::u1: return 1;
+  }
+  return 0;
+}
 
 NpyLayout parse_npy(const std::string& name, std::string_view start, std::int64_t size) {
   const auto fail = [&](std::int64_t byte, const std::string& cause) {

@@ -145,7 +145,7 @@ std::vector<double> NpzFile::array(const std::string& array, const std::vector<s
   const std::string where = fmt::format("{}: {}.npy", name_, array);
   const NpyLayout layout =
       parse_npy(where, std::string_view(bytes).substr(0, kLongestNpyStart), std::int64_t(bytes.size()));
-  if (layout.stored != Stored::f8) throw IoError(where + ": the numbers must be float64, '<f8'");
+  if (layout.stored != StoredType::f8) throw IoError(where + ": the numbers must be float64, '<f8'");
   if (layout.fortran_order && shape.size() > 1) throw IoError(where + ": the array must be in C order");
   bool fits = layout.shape.size() == shape.size();
   for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] == kAnySize || shape[i] == layout.shape[i];

@@ -1,53 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cavi/error.hpp>
-#include <cavi/io.hpp>
+// Which file is what, and whether its numbers come into memory.
+#include "src/io/array_file.hpp"
+#include "src/io/columns.hpp"
 #include "src/io/csv.hpp"
-#include "src/io/npy.hpp"
+#include "src/io/hdf5.hpp"
 #include "src/memory_source.hpp"
 
-#include <fmt/format.h>
+#include <cavi/error.hpp>
+#include <cavi/io.hpp>
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <system_error>
 
 namespace cavi {
 namespace {
 
-enum class Format { npy, csv };
+constexpr const char* kStandardInput = "standard input";
 
-Format format_of(const std::filesystem::path& file) {
-  const std::string extension = io::extension(file);
-  if (extension == ".npy") return Format::npy;
-  if (extension == ".csv") return Format::csv;
-  throw IoError(fmt::format("{}: the name ends in neither .npy nor .csv", file.string()));
+bool is_csv(const std::filesystem::path& file) { return io::extension(file) == ".csv"; }
+
+std::size_t read_standard_input(char* out, std::size_t bytes) {
+  ssize_t n = 0;
+  do n = ::read(STDIN_FILENO, out, bytes);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) throw IoError(fmt::format("{}: {}", kStandardInput, std::generic_category().message(errno)));
+  return std::size_t(n);
+}
+
+Matrix open_csv(const std::filesystem::path& file, const ReadOptions& options, std::int64_t memory) {
+  if (file == "-") return io::read_csv(kStandardInput, read_standard_input, options.columns, memory);
+  return io::read_csv(io::InputFile(file), options.columns, memory);
+}
+
+Matrix open_binary(const std::filesystem::path& file, const ReadOptions& options) {
+  if (options.raw) return Matrix(io::open_raw(file, *options.raw));
+  if (const auto place = io::split_hdf5(file)) return io::open_hdf5(*place);
+  if (io::extension(file) == ".npy") return Matrix(io::open_npy(file));
+  throw IoError(fmt::format("{}: the name ends in none of .npy, .csv, .h5:DATASET", file.string()));
+}
+
+template <class T>
+Matrix load(const Matrix& x) {
+  std::vector<T> values(std::size_t(x.rows()) * std::size_t(x.cols()));
+  x.source()->read(0, x.rows(), values.data());
+  return Matrix(std::make_shared<MemorySource<T>>(std::move(values), x.rows(), x.cols(), x.name(), x.column_names()));
 }
 
 }  // namespace
 
-Matrix open_matrix(const std::filesystem::path& file) {
-  if (format_of(file) == Format::npy) return Matrix(std::make_shared<io::NpyFile>(file));
-  const io::InputFile input(file);
-  io::CsvTable table = io::read_csv(input);
-  return Matrix(std::make_shared<MemorySource<double>>(std::move(table.values), table.rows, table.cols, input.name()));
+Matrix open_matrix(const std::filesystem::path& file, const ReadOptions& options) {
+  const std::int64_t memory = options.memory.value_or(default_memory());
+  if (file == "-" && options.raw) throw IoError(std::string(kStandardInput) + ": only .csv is read from there");
+  if (!options.raw && (file == "-" || is_csv(file))) return open_csv(file, options, memory);
+
+  Matrix x = open_binary(file, options);
+  if (!options.columns.empty()) x = io::select_columns(x, io::find_columns(x.name(), options.columns, x.cols(), {}));
+  if (__int128(x.rows()) * x.cols() * size_of(x.scalar()) > memory) return x;
+  return x.scalar() == Scalar::float32 ? load<float>(x) : load<double>(x);
 }
 
 std::vector<std::string> column_names(const std::filesystem::path& file) {
-  if (format_of(file) == Format::npy) return {};
-  return io::read_csv_header(io::InputFile(file));
+  return is_csv(file) ? io::read_csv_header(io::InputFile(file)) : std::vector<std::string>{};
 }
 
 bool holds_labels(const std::filesystem::path& file) {
-  if (format_of(file) == Format::csv) return open_matrix(file).cols() == 1;
-  const io::NpyFile array(file);
-  return array.holds_integers() && array.cols() == 1;
+  if (io::extension(file) != ".npy") return open_matrix(file).cols() == 1;
+  const auto array = io::open_npy(file);
+  return array->holds_integers() && array->cols() == 1;
 }
 
 std::vector<std::int32_t> read_labels(const std::filesystem::path& file) {
+  if (io::extension(file) == ".npy" && !io::open_npy(file)->holds_integers())
+    throw IoError(file.string() + ": labels must be integers (i4, i8 or u1), these are floating-point numbers");
   const Matrix matrix = open_matrix(file);
-  const auto* array = dynamic_cast<const io::NpyFile*>(matrix.source().get());
-  if (array && !array->holds_integers())
-    throw IoError(matrix.name() + ": labels must be integers (i4, i8 or u1), these are floating-point numbers");
   if (matrix.cols() != 1)
     throw IoError(fmt::format("{}: labels are one column, this file has {}", matrix.name(), matrix.cols()));
 

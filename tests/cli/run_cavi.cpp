@@ -11,12 +11,12 @@ namespace cavi::test {
 namespace {
 
 /// `terminal`: descriptor that becomes standard error, or -1 for a file.
-Run run(std::vector<std::string> arguments, int terminal) {
+Run run(std::vector<std::string> arguments, const std::string& input, int terminal) {
   const Folder folder;
   const std::string out = folder.path / "out", err = folder.path / "err";
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
   if (terminal >= 0)
     posix_spawn_file_actions_adddup2(&actions, terminal, 2);
@@ -38,12 +38,12 @@ Run run(std::vector<std::string> arguments, int terminal) {
 
 }  // namespace
 
-Run run_cavi(const std::vector<std::string>& arguments) { return run(arguments, -1); }
+Run run_cavi(const std::vector<std::string>& arguments, const std::string& input) { return run(arguments, input, -1); }
 
 Run run_cavi_on_terminal(const std::vector<std::string>& arguments) {
   int master = -1, slave = -1;
   if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) throw std::runtime_error("no pseudo terminal");
-  Run result = run(arguments, slave);
+  Run result = run(arguments, "/dev/null", slave);
   // What was written waits in the terminal; without a reader it holds a few thousand bytes, enough for short fits.
   ::fcntl(master, F_SETFL, O_NONBLOCK);
   char block[4096];

@@ -17,8 +17,8 @@ struct Run {
   std::string out, err;
 };
 
-/// `cavi arguments...` with nothing on standard input; neither output is a terminal.
-Run run_cavi(const std::vector<std::string>& arguments);
+/// `cavi arguments...` with a file as standard input; neither output is a terminal.
+Run run_cavi(const std::vector<std::string>& arguments, const std::string& input = "/dev/null");
 /// The same with a terminal as standard error.
 Run run_cavi_on_terminal(const std::vector<std::string>& arguments);
 

@@ -125,7 +125,7 @@ TEST(WrongData, NamesFilePlaceAndCause) {
   };
   EXPECT_EQ(fit_refusal("none.npy"), "none.npy: No such file or directory");
   EXPECT_EQ(fit_refusal("a\nb.csv"), "a; b.csv: No such file or directory");
-  EXPECT_SAYS(fit_refusal(folder.path), "the name ends in neither .npy nor .csv");
+  EXPECT_SAYS(fit_refusal(folder.path), "the name ends in none of .npy, .csv, .h5:DATASET");
   expect("x.csv", "", "the file is empty");
   expect("x.npy", "", "the file is empty");
   expect("x.csv", "a,b\n", "line 1: names but no rows");
