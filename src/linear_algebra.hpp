@@ -14,4 +14,15 @@ double log_determinant(std::span<const double> a, int d, const std::string& name
 /// Whether every pivot of the Cholesky factorisation exceeds `tolerance` times its diagonal element.
 bool positive_definite(std::span<const double> a, int d, double tolerance);
 
+/// R [d x d], upper triangular, with R'R = A^-1, and ln |A|.
+struct Whitener {
+  std::vector<double> root;
+  double log_determinant = 0;
+};
+/// Of a symmetric positive definite [d x d] matrix. Throws NumericalError naming it when it is not.
+Whitener whitener(std::span<const double> a, int d, const std::string& name);
+
+/// L [d x d], lower triangular, with L L' = A. Throws NumericalError naming A when it is not positive definite.
+std::vector<double> cholesky(std::span<const double> a, int d, const std::string& name);
+
 }  // namespace cavi

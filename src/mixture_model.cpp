@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/mixture_model.hpp"
 
+#include "src/covariance_type.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
 
@@ -18,8 +19,6 @@ namespace {
 
 /// A singular default covariance gets this much of its mean variance on the diagonal.
 constexpr double kRidge = 1e-6;
-
-bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
 
 std::size_t covariance_size(CovarianceType t, std::size_t d) {
   return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;

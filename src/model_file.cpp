@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/model_file.hpp"
 
+#include "src/covariance_type.hpp"
 #include "src/io/npz.hpp"
 #include "src/json_fields.hpp"
 #include "src/linear_algebra.hpp"
@@ -66,8 +67,6 @@ void visit_fingerprint(Archive&& archive, F& f) {
 }
 
 // ---- arrays ---------------------------------------------------------------------------------------------------------
-
-bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
 
 /// Sizes of what has a covariance per component.
 Shape covariance_shape(CovarianceType type, std::int64_t k, std::int64_t d) {

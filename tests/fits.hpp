@@ -22,6 +22,11 @@ using cavi::testing::Kind;
 inline constexpr WeightPrior kWeightPriors[]{WeightPrior::dirichlet, WeightPrior::dirichlet_process,
                                              WeightPrior::pitman_yor};
 
+inline constexpr const char* kTypeNames[]{"full", "tied", "diag", "spherical"};  ///< by CovarianceType
+inline std::string type_name(const ::testing::TestParamInfo<CovarianceType>& type) {
+  return kTypeNames[int(type.param)];
+}
+
 inline Matrix three_clouds(int rows, int cols, unsigned seed) {
   std::mt19937 rng(seed);
   std::normal_distribution<double> normal;

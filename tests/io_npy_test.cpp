@@ -12,6 +12,7 @@
 
 #include <csignal>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -348,6 +349,38 @@ TEST(WriteNpy, RefusesAShapeThatDoesNotFit) {
   for (auto [rows, cols] :
        {std::pair<std::int64_t, int>{2, 2}, {-2, -3}, {7, 1}, {std::numeric_limits<std::int64_t>::max(), 6}})
     message_of<cavi::ShapeError>([&] { cavi::write_npy(folder.path / "x.npy", values, rows, cols); });
+  EXPECT_EQ(folder.size(), 0);
+}
+
+TEST(NpyWriter, BlocksMakeTheFileThatOneWriteMakes) {
+  const Folder folder;
+  const auto path = folder.path / "blocks.npy", whole = folder.path / "whole.npy";
+  std::vector<double> values(35);
+  std::iota(values.begin(), values.end(), -3.0);
+  cavi::write_npy(whole, values, 7, 5);
+  cavi::NpyWriter<double> out(path, {7, 5});
+  const std::span<const double> all(values);
+  for (const auto& [from, count] : {std::pair<std::size_t, std::size_t>{0, 3}, {3, 0}, {3, 21}, {24, 11}})
+    out.append(all.subspan(from, count));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  out.commit();
+  EXPECT_EQ(bytes_of(path), bytes_of(whole));
+  EXPECT_EQ(folder.size(), 2);
+}
+
+TEST(NpyWriter, LeavesNothingUnlessItIsComplete) {
+  const Folder folder;
+  const auto path = folder.path / "x.npy";
+  const std::vector<std::int32_t> values(3);
+  {
+    cavi::NpyWriter<std::int32_t> out(path, {4});
+    out.append(values);
+    EXPECT_EQ(message_of<cavi::ShapeError>([&] { out.commit(); }),
+              path.string() + ": fewer numbers than the shape has");
+    EXPECT_EQ(message_of<cavi::ShapeError>([&] { out.append(values); }),
+              path.string() + ": more numbers than the shape has");
+  }
+  message_of<cavi::ShapeError>([&] { cavi::NpyWriter<float>(path, {-1, 3}); });
   EXPECT_EQ(folder.size(), 0);
 }
 

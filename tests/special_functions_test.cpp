@@ -50,6 +50,16 @@ TEST(SpecialFunctions, LgammaKeepsRelativeAccuracyEverywhere) {
   EXPECT_EQ(math::lgamma(0), kInfinity);
 }
 
+TEST(SpecialFunctions, LgammaRiseHasNoTermsOfSizeXLogX) {
+  for (const double x : arguments())
+    for (const double h : {0., 0.5, 1., 3.5, 400.}) {
+      if (x > 1e15) continue;  // beyond, the difference cancels in quadruple precision too
+      const Real expected = boost::math::lgamma(Real(x) + h) - boost::math::lgamma(Real(x));
+      const double size = 10 + h * (1 + std::abs(std::log(x + h)));
+      EXPECT_LE(abs(Real(math::lgamma_rise(x, h)) - expected), 1e-15 * (size + abs(expected))) << x << " " << h;
+    }
+}
+
 TEST(SpecialFunctions, DigammaKeepsRelativeAccuracyEverywhere) {
   for (const double x : arguments())
     expect_relative(math::digamma(x), boost::math::digamma(Real(x)), 1e-15, "digamma", x);

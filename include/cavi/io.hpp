@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,5 +77,30 @@ void write_npy(const std::filesystem::path& file, std::span<const double> values
 void write_npy(const std::filesystem::path& file, std::span<const float> values, std::int64_t rows, int cols);
 /// Writes labels, one dimension.
 void write_npy(const std::filesystem::path& file, std::span<const std::int32_t> values);
+
+/// The same for numbers that come block by block and need never be in memory together; T is float, double or
+/// std::int32_t. Without commit() nothing is left on the disk.
+///
+///     NpyWriter<double> out("scores.npy", {x.rows()});
+///     mixture.score_samples(x, [&](std::span<const double> block) { out.append(block); });
+///     out.commit();
+template <class T>
+class NpyWriter {
+ public:
+  /// `shape`: rows, or rows and columns. Throws IoError, and ShapeError for a negative size.
+  NpyWriter(const std::filesystem::path& file, std::vector<std::int64_t> shape);
+  ~NpyWriter();
+  NpyWriter(NpyWriter&&) noexcept;
+  NpyWriter& operator=(NpyWriter&&) noexcept;
+
+  /// Throws IoError, and ShapeError for more numbers than the shape has.
+  void append(std::span<const T> values);
+  /// Puts the file into its place. Throws IoError, and ShapeError when numbers are missing.
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace cavi

@@ -28,6 +28,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -111,8 +112,26 @@ struct MixturePosterior {
 /// or their precision not hold: for gaussian what require_finite() says. Reads block by block.
 void require_values(const Matrix& x, const MixtureOptions& options);
 
+/// Takes the results of consecutive rows, block by block from the first row to the last, on the calling thread. What it
+/// throws ends the prediction.
+using LabelSink = std::function<void(std::span<const std::int32_t> labels)>;
+using NumberSink = std::function<void(std::span<const double> numbers)>;
+using LabelledNumberSink = std::function<void(std::span<const std::int32_t> labels, std::span<const double> numbers)>;
+
+/// The components that a row most likely comes from.
+struct TopComponents {
+  std::vector<std::int32_t> components;  ///< [N x k] by falling probability; the lower number first among equals
+  std::vector<double> probabilities;     ///< [N x k]
+};
+
+/// Rows drawn from a mixture.
+struct Samples {
+  std::vector<double> rows;              ///< [N x D]
+  std::vector<std::int32_t> components;  ///< [N] the component that each was drawn from
+};
+
 /// A mixture. Objects are independent of each other and may be used from different threads; one object
-/// from one thread at a time.
+/// from one thread at a time, but for const functions, which any number of threads may call at once.
 class Mixture {
  public:
   /// Throws OptionError for options that are wrong whatever the data.
@@ -130,6 +149,38 @@ class Mixture {
   const MixturePosterior& posterior() const;
   /// How the last fit went. Throws Error before the first fit.
   const Summary& summary() const;
+
+  // ---- Prediction ---------------------------------------------------------------------------------------------------
+  //
+  // In float64 whatever the precision of the fit, on the host's processor whatever the device. What a row gets depends
+  // on that row alone, to the last bit: not on threads, nor on the rows around it. Rows are read block by block and
+  // only results are kept; the functions with a sink keep a block of them. N = 0 gives no results.
+  //
+  // All throw Error before the first fit, ShapeError when `x` has other columns than the data of the fit,
+  // NumericalError naming row and column for NaN and infinity, IoError.
+
+  /// Component of every row: the one with the largest responsibility, the lower number when there are several [N].
+  std::vector<std::int32_t> predict(const Matrix& x) const;
+  void predict(const Matrix& x, const LabelSink& sink) const;
+  /// Responsibilities [N x K], q(z_n = k) of a sweep's first half (Bishop, PRML, eq. 10.46 to 10.49). Throws
+  /// NumericalError for a row some 1e150 standard deviations away from every component, here and in predict().
+  std::vector<double> predict_proba(const Matrix& x) const;
+  void predict_proba(const Matrix& x, const NumberSink& sink) const;
+  /// The k largest of them, of N x K numbers never more than a block. Throws OptionError unless 1 <= k <= K.
+  TopComponents predict_top(const Matrix& x, int k) const;
+  void predict_top(const Matrix& x, int k, const LabelledNumberSink& sink) const;
+
+  /// Log posterior predictive density of every row in nats, a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
+  /// covariance type) [N]. It integrates to 1: weights are E[pi] over their sum, as sticks leave some of it to
+  /// components beyond K.
+  std::vector<double> score_samples(const Matrix& x) const;
+  void score_samples(const Matrix& x, const NumberSink& sink) const;
+  /// Their mean, NaN for N = 0.
+  double score(const Matrix& x) const;
+
+  /// Rows from the predictive. Row n is a function of seed and n alone. Throws OptionError for a negative number.
+  Samples sample(std::int64_t n_rows, std::uint64_t seed = 0) const;
+  void sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const;
 
   // ---- Persistence --------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/mixture_accumulate-inl.hpp"
+#include "kernels/cpu/mixture_predict-inl.hpp"
 #include "kernels/cpu/mixture_respond-inl.hpp"
 #include "kernels/cpu/rows-inl.hpp"
 
@@ -65,6 +66,8 @@ namespace cavi::kernels::cpu {
 
 HWY_EXPORT(MakeTiles32);
 HWY_EXPORT(MakeTiles64);
+HWY_EXPORT(LogDensity);
+HWY_EXPORT(LargestResponse);
 
 template <>
 const Tiles<float>& tiles<float>() {
@@ -75,6 +78,15 @@ template <>
 const Tiles<double>& tiles<double>() {
   static const Tiles<double> best = HWY_DYNAMIC_DISPATCH(MakeTiles64)();
   return best;
+}
+
+void log_density(const TileParameters<double>& distances, const StudentParameters& student,
+                 const TileBlock<double>& block) {
+  HWY_DYNAMIC_DISPATCH(LogDensity)(distances, student, block);
+}
+
+void largest_response(const TileBlock<double>& block, int components) {
+  HWY_DYNAMIC_DISPATCH(LargestResponse)(block, components);
 }
 
 void unpack_cells(const double* cells, int features, double* out) {

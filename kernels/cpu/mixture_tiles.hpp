@@ -93,4 +93,15 @@ struct Tiles {
 template <class T>
 const Tiles<T>& tiles();
 
+/// r[0 .. points) = log sum_k exp(constant_k - exponent_k log(1 + factor_k q_k)) in nats, in the frame of the family
+/// with unit scale and offsets of zero. diag: the sum over features of log(1 + q_kd), and the root holds the factor.
+struct StudentParameters {
+  const double *constant, *exponent, *factor;  ///< [K]
+};
+void log_density(const TileParameters<double>& distances, const StudentParameters& student,
+                 const TileBlock<double>& block);
+
+/// weight[i] becomes the number of the component with the largest r, the first among equals.
+void largest_response(const TileBlock<double>& block, int components);
+
 }  // namespace cavi::kernels::cpu

@@ -74,6 +74,13 @@ CAVI_HOST_DEVICE inline double lgamma(double x) {
   return std::log(product) + detail::lgamma_between_roots(x - 1);
 }
 
+/// ln Gamma(x + h) - ln Gamma(x) for h >= 0. For large x nothing of size x ln x is subtracted.
+CAVI_HOST_DEVICE inline double lgamma_rise(double x, double h) {
+  if (x < detail::kAsymptotic) return lgamma(x + h) - lgamma(x);
+  return (x - 0.5) * std::log1p(h / x) + h * (std::log(x + h) - 1) + detail::stirling_rest(x + h) -
+         detail::stirling_rest(x);
+}
+
 CAVI_HOST_DEVICE inline double digamma(double x) {
   if (x >= detail::kAsymptotic) return std::log(x) - 0.5 / x - detail::digamma_rest(x);
   if (x < 1) return detail::digamma_about_root(x + 1) - 1 / x;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/mixture_scores.hpp"
+
+#include "kernels/math/special.hpp"
+#include "src/covariance_type.hpp"
+#include "src/linear_algebra.hpp"
+
+#include <cmath>
+#include <numeric>
+#include <span>
+
+namespace cavi {
+namespace {
+
+using kernels::Component;
+using kernels::MixtureScores;
+using kernels::math::digamma;
+using kernels::math::kLogPi;
+using kernels::math::lgamma_rise;
+using kernels::math::multivariate_digamma;
+
+Component component_of(CovarianceType type) {
+  switch (type) {
+    case CovarianceType::full: return Component::full;
+    case CovarianceType::tied: return Component::tied;
+    case CovarianceType::diag: return Component::diag;
+    case CovarianceType::spherical: return Component::spherical;
+  }
+  return Component::full;
+}
+
+/// E ln pi_k.
+std::vector<double> expected_log_weights(const MixturePosterior& p) {
+  const std::vector<double>& a = p.weight_concentration;
+  std::vector<double> out;
+  if (p.weight_prior == WeightPrior::dirichlet) {
+    const double sum = digamma(std::accumulate(a.begin(), a.end(), 0.0));
+    for (double alpha : a) out.push_back(digamma(alpha) - sum);
+    return out;
+  }
+  double left = 0;  // E ln of what earlier sticks leave
+  for (std::size_t k = 0; 2 * k < a.size(); ++k) {
+    const double sum = digamma(a[2 * k] + a[2 * k + 1]);
+    out.push_back(left + digamma(a[2 * k]) - sum);
+    left += digamma(a[2 * k + 1]) - sum;
+  }
+  return out;
+}
+
+/// ln|S| of a component, of all its features together.
+double log_determinant(const MixturePosterior& p, std::span<const double> scale) {
+  double sum = 0;
+  for (double v : scale) sum += std::log(v);
+  return p.covariance_type == CovarianceType::spherical ? sum * p.n_features : sum;
+}
+
+/// Fills everything but constant, exponent and factor; `log_det` gets ln|S| of every component. For a Gaussian q is
+/// half of nu z' S^-1 z, for a Student-t z' S^-1 z.
+MixtureScores scores_of(const MixturePosterior& p, bool gaussian, std::vector<double>& log_det) {
+  const std::size_t k = std::size_t(p.n_components), d = std::size_t(p.n_features);
+  MixtureScores s;
+  s.component = component_of(p.covariance_type);
+  s.components = p.n_components;
+  s.features = p.n_features;
+
+  const std::vector<double> weight = predictive_weights(p);
+  s.origin.assign(d, 0);
+  for (std::size_t i = 0; i < k * d; ++i) s.origin[i % d] += weight[i / d] * p.means[i];
+  s.mean = p.means;
+  for (std::size_t i = 0; i < k * d; ++i) s.mean[i] -= s.origin[i % d];
+
+  const std::size_t blocks = p.degrees_of_freedom.size(), size = p.inverse_scale.size() / blocks;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const std::span<const double> scale = std::span(p.inverse_scale).subspan(b * size, size);
+    const double factor = gaussian ? p.degrees_of_freedom[b] / 2 : 1;
+    if (is_matrix(p.covariance_type)) {
+      const Whitener w = whitener(scale, p.n_features, "inverse_scale");
+      for (double r : w.root) s.root.push_back(std::sqrt(factor) * r);
+      log_det.push_back(w.log_determinant);
+    } else {
+      for (double v : scale)
+        s.root.push_back(p.covariance_type == CovarianceType::diag ? std::sqrt(factor / v) : factor / v);
+      log_det.push_back(log_determinant(p, scale));
+    }
+  }
+  log_det.resize(k, log_det[0]);  // tied: the same for all
+  return s;
+}
+
+double degrees_of_freedom(const MixturePosterior& p, std::size_t k) {
+  return p.degrees_of_freedom[p.covariance_type == CovarianceType::tied ? 0 : k];
+}
+
+}  // namespace
+
+std::vector<double> predictive_weights(const MixturePosterior& p) {
+  const double sum = std::accumulate(p.weights.begin(), p.weights.end(), 0.0);
+  std::vector<double> w = p.weights;
+  for (double& v : w) v /= sum;
+  return w;
+}
+
+MixtureScores responsibility_scores(const MixturePosterior& p) {
+  const int d = p.n_features;
+  const bool matrix = is_matrix(p.covariance_type);
+  std::vector<double> log_det;
+  MixtureScores s = scores_of(p, true, log_det);
+  s.constant = expected_log_weights(p);
+  for (std::size_t k = 0; k < s.constant.size(); ++k) {
+    const double half = degrees_of_freedom(p, k) / 2;
+    const double psi = matrix ? multivariate_digamma(half, d) : d * digamma(half);
+    s.constant[k] += 0.5 * (psi - d * kLogPi - log_det[k] - d / p.mean_precision[k]);
+  }
+  return s;
+}
+
+MixtureScores predictive_scores(const MixturePosterior& p) {
+  const int d = p.n_features;
+  std::vector<double> log_det;
+  MixtureScores s = scores_of(p, false, log_det);
+  const std::vector<double> weight = predictive_weights(p);
+  for (std::size_t k = 0; k < weight.size(); ++k) {
+    const double nu = degrees_of_freedom(p, k), c = p.mean_precision[k] / (1 + p.mean_precision[k]);
+    const double dimension = p.covariance_type == CovarianceType::diag ? 1 : d;  // of one Student-t
+    const double t = is_matrix(p.covariance_type) ? nu + 1 - d : nu;             // its degrees of freedom
+    s.constant.push_back(std::log(weight[k]) + d / dimension * lgamma_rise(t / 2, dimension / 2) +
+                         0.5 * (d * (std::log(c) - kLogPi) - log_det[k]));
+    s.exponent.push_back((t + dimension) / 2);
+    s.factor.push_back(c);
+  }
+  return s;
+}
+
+}  // namespace cavi
