@@ -80,9 +80,9 @@ struct Moments {
 };
 
 /// Which polynomial of a row the logits of a mixture are: one file each in math/components/.
-enum class Component { full, tied, diag, spherical };
+enum class Component { full, tied, diag, spherical, linear };
 
-/// Numbers per component set in `quadratic` and `second`: [K x D x D], [D x D], [K x D], [K].
+/// Numbers per component set in `quadratic` and `second`: [K x D x D], [D x D], [K x D], [K], none.
 constexpr std::int64_t quadratic_size(Component c, int components, int features) {
   const std::int64_t k = components, d = features;
   switch (c) {
@@ -90,6 +90,7 @@ constexpr std::int64_t quadratic_size(Component c, int components, int features)
     case Component::tied: return d * d;
     case Component::diag: return k * d;
     case Component::spherical: return k;
+    case Component::linear: return 0;
   }
   return 0;
 }
@@ -101,7 +102,8 @@ constexpr std::int64_t quadratic_size(Component c, int components, int features)
 ///
 /// quadratic is negative definite (minus half a precision), shaped by quadratic_size(); for diag and spherical x x'
 /// stands for its diagonal and for its trace. For tied, `second` is one matrix, sum_n w_n x_n x_n', which does not
-/// depend on responsibilities: the start computes it and sweeps leave it alone.
+/// depend on responsibilities: the start computes it and sweeps leave it alone. For linear there is neither: counts,
+/// zeros and ones, durations.
 struct MixtureShape {
   Component component = Component::full;
   int components = 0;                                               ///< K >= 1
@@ -120,8 +122,9 @@ struct MixtureShape {
 ///
 /// Scored in the whitened form |R_k (x - m_k)|^2 with R_k'R_k = -2 quadratic_k and m_k its maximum; accumulated about
 /// m_k as the kernel rounded it and moved to the rows' origin in float64; the second product above is taken with the
-/// rounded parameters in that same frame. Sums inside a block in `precision`, across blocks float64, in slabs that
-/// depend on the problem alone. Throws NumericalError when quadratic is not negative definite.
+/// rounded parameters in that same frame. Linear logits, which may be large, are taken in float64 from the parameters
+/// as they are; first moments are about the rows' origin. Sums inside a block in `precision`, across blocks float64, in
+/// slabs that depend on the problem alone. Throws NumericalError when quadratic is not negative definite.
 struct MixtureSweep {
   MixtureShape shape;
   Buffer quadratic = kNoBuffer, linear = kNoBuffer, constant = kNoBuffer;  ///< quadratic_size(), [K x D], [K]
@@ -217,7 +220,7 @@ class Session {
   virtual std::vector<double> read(Buffer buffer, std::int64_t problem) = 0;
   /// Overwrites a buffer of one problem, which must have started. Throws ShapeError unless the sizes agree.
   virtual void write(Buffer buffer, std::int64_t problem, const std::vector<double>& values) = 0;
-  /// Tells how far a problem has come.
+  /// Tells how far a problem has come. One that has failed before it started stays as it is.
   virtual void set_summary(std::int64_t problem, const Summary& summary) = 0;
   /// Responsibilities [N x K] of one problem under the parameters of the last sweep.
   virtual std::vector<double> responsibilities(const MixtureSweep& op, std::int64_t problem) = 0;

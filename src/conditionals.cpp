@@ -3,6 +3,7 @@
 #include "kernels/math/special.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
+#include "src/observed.hpp"
 
 #include <cavi/error.hpp>
 
@@ -94,7 +95,6 @@ struct Expansion {
   void dirichlet(double concentration);
   void stick_breaking(const Parameter& concentration, double discount);
   void categorical(const Reference& weights);
-  void observed(const Conditional& c);
 };
 
 double positive(double value, const std::string& child, const char* what) {
@@ -335,34 +335,6 @@ void Expansion::categorical(const Reference& weights) {
   add(1, {child, ln});
 }
 
-void Expansion::observed(const Conditional& c) {
-  const Reference parent = model.complete(*c.parameters[0].of);
-  const Domain needed = c.kind == Conditional::Kind::bernoulli ? Domain::unit : Domain::positive;
-  if (!is_variable(parent) || domain(parent) != needed)
-    fail("the parameter must be a latent variable of its conjugate family");
-  if (is_variable(child)) fail("only data can follow this conditional");
-  const std::string name = child_name();
-  auto require = [&](bool (*valid)(double), const char* what) {
-    for (double v : numbers(model.data[child.id]))
-      if (!valid(v)) throw NumericalError("'" + name + "' must hold " + what + ", not " + std::to_string(v));
-  };
-  if (c.kind == Conditional::Kind::bernoulli) {
-    require([](double v) { return v == 0 || v == 1; }, "zeros and ones");
-    add(1, {child, statistic(parent, 0)});
-    add(-1, {child, statistic(parent, 1)});
-    add(1, {statistic(parent, 1)});
-  } else if (c.kind == Conditional::Kind::poisson) {
-    require([](double v) { return v >= 0 && v == std::floor(v) && !std::isinf(v); }, "counts");
-    add(1, {child, statistic(parent, 1)});
-    add(-1, {parent});
-    add(-1, {derived(child, "ln factorial", [](double v) { return lgamma(v + 1); })});
-  } else {
-    require([](double v) { return v >= 0 && !std::isinf(v); }, "durations");
-    add(1, {statistic(parent, 1)});
-    add(-1, {parent, child});
-  }
-}
-
 }  // namespace
 
 Term with_second_moments(const Model::Impl& m, Term t) {
@@ -402,7 +374,7 @@ std::vector<Term> Model::Impl::expand(const Reference& child, const Conditional&
     case Kind::dirichlet: e.dirichlet(c.parameters[0].scale); break;
     case Kind::stick_breaking: e.stick_breaking(c.parameters[0], c.parameters[1].scale); break;
     case Kind::categorical: e.categorical(*c.parameters[0].of); break;
-    default: e.observed(c);
+    default: e.terms = observed_terms(*this, child, c);
   }
   if (selector) {
     // What holds no variable is the same for every component, and the selector sums to one.

@@ -111,8 +111,8 @@ std::optional<MixtureMatch> match_mixture(const Model::Impl& m, const std::vecto
     if (c->component) component = c->component;
     match.terms.push_back(std::move(c->term));
   }
-  if (!component || match.components < 1) return std::nullopt;
-  match.component = *component;
+  if (match.data < 0 || match.components < 1) return std::nullopt;
+  match.component = component.value_or(Component::linear);
   const DataInfo& rows = m.data[match.data];
   match.features = rows.plates.size() == 2 ? int(m.plates[rows.plates[1]].size) : 1;
   if (match.features < 1) return std::nullopt;

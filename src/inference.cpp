@@ -52,6 +52,17 @@ void restore(kernels::Session& session, const Plan& plan, const State& state) {
   }
 }
 
+/// Problems that cannot be fitted have ended before they began.
+void end_refused(kernels::Session& session, const std::vector<std::string>& complaints) {
+  for (std::size_t b = 0; b < complaints.size(); ++b) {
+    if (complaints[b].empty()) continue;
+    Summary s;
+    s.termination = Termination::numerical_error;
+    s.message = complaints[b];
+    session.set_summary(std::int64_t(b), s);
+  }
+}
+
 /// Sweeps in rounds, with a snapshot after each.
 void run_with_checkpoints(const std::shared_ptr<Posterior::Impl>& fit, const StoppingRule& stopping,
                           const Options& options) {
@@ -78,6 +89,7 @@ Posterior infer(const Model& model, const Factorisation& q, const Schedule& sche
   impl->model = model.impl();
   impl->plan = make_plan(model.impl(), q, schedule, options);
   impl->session = kernels::make_cpu_backend(device.threads())->prepare(impl->plan.program);
+  end_refused(*impl->session, impl->plan.complaints);
   if (options.resume) restore(*impl->session, impl->plan, *options.resume);
   if (options.checkpoint_every > 0 && options.on_checkpoint)
     run_with_checkpoints(impl, stopping, options);

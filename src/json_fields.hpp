@@ -26,6 +26,13 @@ using Json = nlohmann::ordered_json;
 template <class T>
 using Names = std::vector<std::pair<const char*, T>>;
 
+inline const Names<ComponentFamily>& names(ComponentFamily) {
+  static const Names<ComponentFamily> names{{"gaussian", ComponentFamily::gaussian},
+                                            {"bernoulli", ComponentFamily::bernoulli},
+                                            {"poisson", ComponentFamily::poisson},
+                                            {"exponential", ComponentFamily::exponential}};
+  return names;
+}
 inline const Names<CovarianceType>& names(CovarianceType) {
   static const Names<CovarianceType> names{{"full", CovarianceType::full},
                                            {"tied", CovarianceType::tied},

@@ -43,6 +43,22 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
   c.unless(discount == 0 || pitman_yor, "discount needs the pitman_yor weight prior");
   c.unless(positive(mean_precision_prior), "mean_precision_prior must be positive, not {}", mean_precision_prior);
   c.unless(reg_covar >= 0 && std::isfinite(reg_covar), "reg_covar must be 0 or more, not {}", reg_covar);
+  if (component_prior) {
+    c.unless(family != ComponentFamily::gaussian, "component_prior is not for the gaussian family");
+    for (double v : *component_prior) c.unless(positive(v), "component_prior must be positive, not {}", v);
+  }
+  if (family != ComponentFamily::gaussian) {
+    const MixtureOptions usual;
+    const auto only_gaussian = [&](bool given, const char* name) {
+      c.unless(!given, "{} is for the gaussian family alone", name);
+    };
+    only_gaussian(covariance_type != usual.covariance_type, "covariance_type");
+    only_gaussian(mean_prior.has_value(), "mean_prior");
+    only_gaussian(mean_precision_prior != usual.mean_precision_prior, "mean_precision_prior");
+    only_gaussian(degrees_of_freedom_prior.has_value(), "degrees_of_freedom_prior");
+    only_gaussian(covariance_prior.has_value(), "covariance_prior");
+    only_gaussian(reg_covar != usual.reg_covar, "reg_covar");
+  }
   c.unless(max_iter >= 0, "max_iter must be 0 or more, not {}", max_iter);
   c.unless(tol >= 0, "tol must be 0 or more, not {}", tol);
   c.unless(checkpoint_every >= 1, "checkpoint_every must be at least 1, not {}", checkpoint_every);

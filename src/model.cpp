@@ -219,6 +219,19 @@ void Model::batch(std::int64_t n_problems) {
   impl_->batched = true;
 }
 
+void Model::refuse(std::int64_t problem, std::string why) {
+  if (!impl_->batched || problem < 0 || problem >= impl_->problems)
+    throw ShapeError("refuse: problem " + std::to_string(problem) + " of a batch of " +
+                     std::to_string(impl_->batched ? impl_->problems : 0));
+  impl_->refuse(problem, std::move(why));
+}
+
+void Model::Impl::refuse(std::int64_t problem, std::string why) {
+  complaints.resize(std::size_t(problems));
+  std::string& complaint = complaints[std::size_t(problem)];
+  if (complaint.empty()) complaint = std::move(why);
+}
+
 Plate Model::plate(std::string name, std::int64_t size) {
   if (size < 0) throw ShapeError("plate '" + name + "': size " + std::to_string(size) + " is negative");
   impl_->plates.push_back({std::move(name), size, {}, -1});
@@ -246,6 +259,9 @@ void Model::weights(Plate plate, std::vector<double> weights) {
     if (!(weights[i] >= 0) || std::isinf(weights[i]))
       throw NumericalError("weights of plate '" + info.name + "': element " + std::to_string(i) + " is " +
                            std::to_string(weights[i]) + ", not a number that is zero or more");
+  for (const DataInfo& sums : impl_->data)
+    if (std::find(sums.summed.begin(), sums.summed.end(), plate.id) != sums.summed.end())
+      throw ShapeError("weights of plate '" + info.name + "' must come before the counts on it are observed");
   DataInfo d;
   d.name = "weights of " + info.name;
   d.plates = {plate.id};

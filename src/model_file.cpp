@@ -26,6 +26,7 @@ constexpr const char* kFormat = "cavi mixture";
 template <class Archive, class Options>
 void visit_model(Archive&& archive, Options& o) {
   archive("n_components", o.n_components);
+  archive("family", o.family);
   archive("covariance_type", o.covariance_type);
   archive("weight_concentration_prior_type", o.weight_concentration_prior_type);
   archive("weight_concentration_prior", o.weight_concentration_prior);
@@ -94,18 +95,20 @@ enum class Demand { finite, not_negative, positive, not_nan };
 template <class Archive, class Posterior>
 void visit_arrays(Archive&& archive, Posterior& p) {
   const std::int64_t k = p.n_components, d = p.n_features;
-  const Shape covariance = covariance_shape(p.covariance_type, k, d);
   archive("weights", Shape{k}, p.weights, Demand::not_negative);
   archive("means", Shape{k, d}, p.means, Demand::finite);
-  archive("covariances", covariance, p.covariances, is_matrix(p.covariance_type) ? Demand::finite : Demand::positive);
   archive("counts", Shape{k}, p.counts, Demand::not_negative);
+  archive("weight_concentration", p.weight_prior == WeightPrior::dirichlet ? Shape{k} : Shape{k, 2},
+          p.weight_concentration, Demand::positive);
+  if (p.family != ComponentFamily::gaussian)
+    return archive("component_parameters", Shape{k, d, 2}, p.component_parameters, Demand::positive);
+  const Shape covariance = covariance_shape(p.covariance_type, k, d);
+  archive("covariances", covariance, p.covariances, is_matrix(p.covariance_type) ? Demand::finite : Demand::positive);
   archive("mean_precision", Shape{k}, p.mean_precision, Demand::positive);
   archive("degrees_of_freedom", p.covariance_type == CovarianceType::tied ? Shape{} : Shape{k}, p.degrees_of_freedom,
           Demand::positive);
   archive("inverse_scale", covariance, p.inverse_scale,
           is_matrix(p.covariance_type) ? Demand::finite : Demand::positive);
-  archive("weight_concentration", p.weight_prior == WeightPrior::dirichlet ? Shape{k} : Shape{k, 2},
-          p.weight_concentration, Demand::positive);
 }
 
 bool symmetric(std::span<const double> a, std::size_t d) {
@@ -169,6 +172,7 @@ Json parse_meta(const io::NpzFile& file) {
 Json model_options(const MixtureOptions& o) {
   Json json;
   visit_model(Writer{json}, o);
+  json["component_prior"] = o.component_prior ? Json(*o.component_prior) : Json();
   json["mean_prior"] = o.mean_prior ? Json(*o.mean_prior) : Json();
   json["covariance_prior"] = o.covariance_prior ? Json(*o.covariance_prior) : Json();
   return json;
@@ -206,6 +210,7 @@ void write_model(const std::filesystem::path& file, const ModelFile& model) {
     add(name, {std::int64_t(values.size())}, values);
   };
   visit_arrays(add, model.posterior);
+  if (const auto& ab = model.options.component_prior) arrays.push_back({"component_prior", {2}, *ab});
   if (model.options.mean_prior) add_all("mean_prior", *model.options.mean_prior);
   if (model.options.covariance_prior)
     add("covariance_prior", prior_shape(model.options.covariance_type, model.posterior.n_features),
@@ -231,6 +236,11 @@ ModelFile read_model(const std::filesystem::path& file) {
   Reader{meta, where}("n_features", p.n_features);
   if (p.n_features < 1) Reader{meta, where}.fail("n_features", "must be at least 1");
   const std::int64_t d = p.n_features;
+  if (npz.has("component_prior")) {
+    std::vector<double> ab;
+    arrays("component_prior", {2}, ab, Demand::positive);
+    o.component_prior = {ab[0], ab[1]};
+  }
   if (npz.has("mean_prior")) arrays("mean_prior", {d}, o.mean_prior.emplace(), Demand::finite);
   if (npz.has("covariance_prior"))
     arrays("covariance_prior", prior_shape(o.covariance_type, d), o.covariance_prior.emplace(), Demand::finite);
@@ -239,10 +249,11 @@ ModelFile read_model(const std::filesystem::path& file) {
 
   p.n_problems = 1;
   p.n_components = o.n_components;
+  p.family = o.family;
   p.covariance_type = o.covariance_type;
   p.weight_prior = o.weight_concentration_prior_type;
   visit_arrays(arrays, p);
-  if (is_matrix(p.covariance_type)) {
+  if (p.family == ComponentFamily::gaussian && is_matrix(p.covariance_type)) {
     arrays.require_positive_definite("inverse_scale", p.inverse_scale, p.n_features);
     arrays.require_positive_definite("covariances", p.covariances, p.n_features);
     if (*std::min_element(p.degrees_of_freedom.begin(), p.degrees_of_freedom.end()) <= p.n_features - 1)

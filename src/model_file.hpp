@@ -3,9 +3,10 @@
 /// A fitted mixture in a file: an .npz of its arrays, each as numpy.load shows it, and meta.json with everything else.
 /// A checkpoint is the same file with the engine's state in it.
 ///
-///     weights, counts, mean_precision, degrees_of_freedom [K] (tied: []), weight_concentration [K] or [K x 2]
-///     means [K x D], inverse_scale, covariances            as in MixturePosterior
-///     mean_prior [D], covariance_prior                     as in MixtureOptions, when they were given
+///     weights, counts [K], weight_concentration [K] or [K x 2], means [K x D]   as in MixturePosterior
+///     mean_precision, degrees_of_freedom [K] (tied: []), inverse_scale, covariances   gaussian
+///     component_parameters [K x D x 2]                     the other families
+///     mean_prior [D], covariance_prior, component_prior    as in MixtureOptions, when they were given
 ///     elbo_trace [n_iter + 1], update_trace                as in Summary; the latter may be missing
 ///     state                                                State::q; checkpoints only
 ///

@@ -35,6 +35,8 @@ struct DataInfo {
   std::vector<double> origin;
   std::vector<double> values;
   bool per_problem = false;
+  std::vector<double> largest;  ///< of counts, by problem
+  std::vector<int> summed;      ///< plates that the numbers are sums over
 };
 
 struct IndexInfo {
@@ -59,6 +61,7 @@ struct Model::Impl {
   std::vector<DataInfo> data;
   std::vector<IndexInfo> indexes;
   std::vector<Term> terms;
+  std::vector<std::string> complaints;  ///< by problem: why it cannot be fitted; empty: all can
   int observed_plate = -1;  ///< first plate of the first observed array: its elements are the rows of tolerances
 
   /// Plates a statistic runs over: the variable's own, then its event.
@@ -71,6 +74,8 @@ struct Model::Impl {
   std::string describe(const Term& t) const;
 
   int add_data(DataInfo d);
+  /// The problem gets a complaint unless it has one.
+  void refuse(std::int64_t problem, std::string why);
   /// Terms of log p(child | parents); `child` is complete.
   std::vector<Term> expand(const Reference& child, const Conditional& c);
 };

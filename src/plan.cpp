@@ -16,6 +16,7 @@ Planner::Planner(const Model::Impl& m, const Factorisation& q, const Schedule& s
     : m_(m), q_(q), options_(options), contractions_(m, plan_.program) {
   plan_.program.problems = m.problems;
   plan_.program.batched = m.batched;
+  plan_.complaints = m.complaints;
   for (const PlateInfo& p : m.plates) plan_.program.plate_offsets.push_back(p.offsets);
   for (const IndexInfo& i : m.indexes) plan_.program.maps.push_back(i.group_of);
   data_buffers_.assign(m.data.size(), kNoBuffer);

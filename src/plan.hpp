@@ -21,6 +21,7 @@ struct Plan {
   std::vector<std::optional<kernels::MixtureSweep>> fused;
   /// What State::q holds, in this order: all that a sweep or a Posterior reads and the start alone does not tell.
   std::vector<kernels::Buffer> state;
+  std::vector<std::string> complaints;  ///< by problem: why it cannot be fitted; empty: all can
 };
 
 /// Throws NotConjugate, ShapeError.

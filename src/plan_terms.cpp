@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Terms as the planner works on them: pieces of buffers, with the part of one factor left out.
+#include "src/observed.hpp"
 #include "src/planner.hpp"
 
 #include <cavi/error.hpp>
@@ -78,7 +79,19 @@ void Planner::rewrite_terms() {
   for (Term& t : terms) terms_.push_back({std::move(t), {}, -1});
 }
 
+void Planner::refuse_large_counts(const DataInfo& rows) {
+  for (std::size_t b = 0; b < std::size_t(m_.problems) && !rows.largest.empty(); ++b) {
+    const double largest = rows.largest[rows.per_problem ? b : 0];
+    if (largest <= kLargestFloat32Count) continue;
+    const std::string why = too_large_for_float32(largest);
+    if (!m_.batched) throw NumericalError("'" + rows.name + "': " + why);
+    plan_.complaints.resize(std::size_t(m_.problems));
+    if (plan_.complaints[b].empty()) plan_.complaints[b] = why;
+  }
+}
+
 void Planner::fuse(int f, const MixtureMatch& match) {
+  if (options_.precision == Scalar::float32) refuse_large_counts(m_.data[std::size_t(match.data)]);
   kernels::MixtureSweep op;
   kernels::MixtureShape& s = op.shape;
   s.component = match.component;

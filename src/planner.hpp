@@ -44,6 +44,8 @@ class Planner {
   Buffer load(int data);
   Piece data_piece(const Reference& r);
   void rewrite_terms();
+  /// Counts that a sweep in float32 would round.
+  void refuse_large_counts(const DataInfo& rows);
   /// Buffers of a mixture sweep, and the mixture's terms with statistics in place of data and responsibilities.
   void fuse(int f, const MixtureMatch& match);
   std::vector<LabelledStride> strides(const std::vector<Label>& labels) const;

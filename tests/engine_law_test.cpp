@@ -45,6 +45,7 @@ TEST_P(EngineLaw, FusedEqualsUnfused) {
   Options generic;
   generic.fuse = false;
   const Posterior a = fit(c, 15), b = fit(c, 15, generic);
+  EXPECT_EQ(a.summary().fused, GetParam().name.find("_mixture") != std::string::npos);
   EXPECT_FALSE(b.summary().fused);
   for (std::size_t i = 0; i < a.summary().elbo_trace.size(); ++i)
     EXPECT_NEAR(a.summary().elbo_trace[i], b.summary().elbo_trace[i], 1e-11 * std::abs(b.elbo())) << "sweep " << i;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tests/io_files.hpp"
+#include "tests/kinds.hpp"
 
 #include <cavi/mixture.hpp>
 
@@ -15,8 +16,9 @@
 
 namespace cavi::test {
 
-inline constexpr CovarianceType kCovariances[]{CovarianceType::full, CovarianceType::tied, CovarianceType::diag,
-                                               CovarianceType::spherical};
+using cavi::testing::every_kind;
+using cavi::testing::Kind;
+
 inline constexpr WeightPrior kWeightPriors[]{WeightPrior::dirichlet, WeightPrior::dirichlet_process,
                                              WeightPrior::pitman_yor};
 
@@ -35,10 +37,14 @@ inline Matrix three_clouds(int rows, int cols, unsigned seed) {
   return Matrix(std::move(x), rows, cols);
 }
 
-inline MixtureOptions options(CovarianceType covariance, WeightPrior weights, Scalar precision = Scalar::float32) {
-  MixtureOptions o;
+inline Matrix three_clouds(const Kind& kind, int rows, int cols, unsigned seed) {
+  if (kind.family == ComponentFamily::gaussian) return three_clouds(rows, cols, seed);
+  return Matrix(cavi::testing::rows_for(kind, rows, cols, int(seed)), rows, cols);
+}
+
+inline MixtureOptions options(const Kind& kind, WeightPrior weights, Scalar precision = Scalar::float32) {
+  MixtureOptions o = kind.options();
   o.n_components = 4;
-  o.covariance_type = covariance;
   o.weight_concentration_prior_type = weights;
   if (weights == WeightPrior::pitman_yor) o.discount = 0.3;
   o.init_params = Init::random_from_data;
@@ -49,11 +55,15 @@ inline MixtureOptions options(CovarianceType covariance, WeightPrior weights, Sc
   return o;
 }
 
+inline MixtureOptions options(CovarianceType covariance, WeightPrior weights, Scalar precision = Scalar::float32) {
+  return options(Kind{ComponentFamily::gaussian, covariance}, weights, precision);
+}
+
 inline std::string bits(const MixturePosterior& p) {
-  std::string out = fmt::format("{} {} {} {} {};", p.n_problems, p.n_components, p.n_features, int(p.covariance_type),
-                                int(p.weight_prior));
+  std::string out = fmt::format("{} {} {} {} {} {};", p.n_problems, p.n_components, p.n_features, int(p.family),
+                                int(p.covariance_type), int(p.weight_prior));
   for (const auto* v : {&p.counts, &p.weights, &p.weight_concentration, &p.means, &p.mean_precision,
-                        &p.degrees_of_freedom, &p.inverse_scale, &p.covariances})
+                        &p.degrees_of_freedom, &p.inverse_scale, &p.covariances, &p.component_parameters})
     out += raw(*v) + ";";
   return out;
 }
@@ -66,13 +76,14 @@ inline std::string bits(const Summary& s) {
 }
 
 inline std::string bits(const MixtureOptions& o) {
-  std::string out = fmt::format("{} {} {} {} {} {} {} {};", o.n_components, int(o.covariance_type),
+  std::string out = fmt::format("{} {} {} {} {} {} {} {} {};", o.n_components, int(o.family), int(o.covariance_type),
                                 int(o.weight_concentration_prior_type), int(o.init_params), o.seed, o.max_iter,
                                 int(o.precision), o.fuse);
   out += raw(std::vector<double>{o.discount, o.mean_precision_prior, o.reg_covar, o.tol});
   for (const auto& v : {o.weight_concentration_prior, o.degrees_of_freedom_prior})
     out += v ? raw(std::vector<double>{*v}) : "none";
   for (const auto& v : {o.mean_prior, o.covariance_prior}) out += v ? raw(*v) : "none";
+  out += o.component_prior ? raw(std::vector<double>(o.component_prior->begin(), o.component_prior->end())) : "none";
   return out;
 }
 

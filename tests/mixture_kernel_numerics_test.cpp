@@ -83,9 +83,8 @@ TEST_P(NumericsTest, Float32HoldsInTheFrameOfTheComponent) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kappa, NumericsTest,
-                         testing::Combine(testing::Values(Component::full, Component::tied, Component::diag,
-                                                          Component::spherical),
-                                          testing::Values(0, 10, 100, 1000), testing::Bool()),
+                         testing::Combine(testing::ValuesIn(kEveryComponent), testing::Values(0, 10, 100, 1000),
+                                          testing::Bool()),
                          [](const auto& test) {
                            return name_of(std::get<0>(test.param)) + std::to_string(std::get<1>(test.param)) +
                                   (std::get<2>(test.param) ? "Paired" : "");

@@ -25,10 +25,14 @@ inline std::string name_of(Component c) {
     case Component::full: return "full";
     case Component::tied: return "tied";
     case Component::diag: return "diag";
-    case Component::spherical: break;
+    case Component::spherical: return "spherical";
+    case Component::linear: break;
   }
-  return "spherical";
+  return "linear";
 }
+
+inline const std::vector<Component> kEveryComponent{Component::full, Component::tied, Component::diag,
+                                                    Component::spherical, Component::linear};
 
 /// A mixture in the way of natural parameters, with rows near its components.
 struct MixtureProblem {
@@ -72,7 +76,8 @@ inline MixtureProblem random_mixture(const Shape& s) {
       const bool first = k == 0 || (s.component != Component::tied);
       for (int j = i; j < D; ++j) {
         double v = i == j ? 0.7 + 0.6 * uniform(rng) : 0.3 * gauss(rng) / std::sqrt(D);
-        if (i != j && (s.component == Component::diag || s.component == Component::spherical)) v = 0;
+        if (i != j && s.component != Component::full && s.component != Component::tied) v = 0;
+        if (s.component == Component::linear) v = i == j;  // the square of the row is common to all components
         if (s.component == Component::spherical && i == j && i > 0) v = root[std::size_t(k) * D * D];
         root[(std::size_t(k) * D + i) * D + j] = first ? v : root[std::size_t(i) * D + j];
       }
@@ -145,6 +150,7 @@ inline Real logit(const MixtureProblem& p, const std::vector<Real>& x, int k) {
         break;
       case Component::diag: sum += p.quadratic[k * D + i] * x[i] * x[i]; break;
       case Component::spherical: sum += p.quadratic[k] * x[i] * x[i]; break;
+      case Component::linear: break;
     }
   }
   return sum;
@@ -167,6 +173,7 @@ inline void add_moments(const MixtureProblem& p, const std::vector<Real>& x, Rea
           break;
         case Component::diag: m.second[k * D + i] += a * x[i] * x[i]; break;
         case Component::spherical: m.second[k] += a * x[i] * x[i]; break;
+        case Component::linear: break;
       }
     }
     if (r[k] > 0) m.entropy -= a * std::log(r[k]);

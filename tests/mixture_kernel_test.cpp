@@ -34,8 +34,6 @@ namespace {
 
 using kernels::cpu::ThreadPool;
 
-const auto kComponents = testing::Values(Component::full, Component::tied, Component::diag, Component::spherical);
-
 // Statistics against the definition, errors in units of what the rows of a component add up to.
 void expect_moments(Bench& got, const Moments& expected, const MixtureProblem& p, double tolerance) {
   Real total = 1, spread = 1;
@@ -146,6 +144,7 @@ TEST_P(MixtureSweepTest, NamesTheComponentWhoseParametersAreWrong) {
   };
   for (const double bad : {0.0, 1.0, std::nan(""), -std::numeric_limits<double>::infinity()}) {
     MixtureProblem p = random_mixture({GetParam(), 100, 3, 2, 1});
+    if (p.quadratic.empty()) break;
     const std::size_t one = p.quadratic.size() / (GetParam() == Component::tied ? 1 : 3);
     p.quadratic[p.quadratic.size() - 1] = bad;  // an element of the last diagonal
     EXPECT_NE(message(p).find("component " + std::to_string(p.quadratic.size() / one - 1)), std::string::npos)
@@ -254,7 +253,8 @@ TEST_P(MixtureSweepTest, AStartFollowsTheDefinition) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, MixtureSweepTest, kComponents, [](const auto& test) { return name_of(test.param); });
+INSTANTIATE_TEST_SUITE_P(Every, MixtureSweepTest, testing::ValuesIn(kEveryComponent),
+                         [](const auto& test) { return name_of(test.param); });
 
 TEST(MixtureStart, RandomResponsibilitiesBelongToTheSeedAndTheRow) {
   const MixtureProblem p = random_mixture({Component::diag, 3000, 5, 2, 1});

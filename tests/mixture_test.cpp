@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The estimator: laws a mixture must obey whatever the data, batches, and input that is wrong.
-#include "tests/models.hpp"
+#include "tests/kinds.hpp"
 #include "tests/reference.hpp"
 
 #include <cavi/cavi.hpp>
@@ -15,21 +15,27 @@ namespace {
 
 using namespace cavi;
 using cavi::testing::clusters;
+using cavi::testing::every_kind;
 using cavi::testing::expect_close;
+using cavi::testing::Kind;
+using cavi::testing::rows_for;
 
 constexpr CovarianceType kTypes[] = {CovarianceType::full, CovarianceType::tied, CovarianceType::diag,
                                      CovarianceType::spherical};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-MixtureOptions options(CovarianceType type, int components, Scalar precision = Scalar::float64) {
-  MixtureOptions o;
-  o.covariance_type = type;
+MixtureOptions options(Kind kind, int components, Scalar precision = Scalar::float64) {
+  MixtureOptions o = kind.options();
   o.n_components = components;
   o.precision = precision;
   o.tol = 0;
   o.max_iter = 12;
   o.seed = 3;
   return o;
+}
+
+MixtureOptions options(CovarianceType type, int components, Scalar precision = Scalar::float64) {
+  return options(Kind{ComponentFamily::gaussian, type}, components, precision);
 }
 
 struct Fit {
@@ -48,15 +54,21 @@ Fit fit(const MixtureOptions& o, const Matrix& x, const std::vector<double>& wei
 void expect_same_posterior(const MixturePosterior& a, const MixturePosterior& b, double tolerance) {
   expect_close(a.weights, b.weights, tolerance, 1, "weights");
   expect_close(a.means, b.means, tolerance, 1, "means");
+  expect_close(a.component_parameters, b.component_parameters, tolerance, 1, "component parameters");
   expect_close(a.covariances, b.covariances, tolerance, 1, "covariances");
   expect_close(a.degrees_of_freedom, b.degrees_of_freedom, tolerance, 1, "degrees of freedom");
 }
 
-class EveryType : public ::testing::TestWithParam<CovarianceType> {};
-std::string name_of(const ::testing::TestParamInfo<CovarianceType>& type) {
-  return std::vector<std::string>{"full", "tied", "diag", "spherical"}[std::size_t(type.param)];
+class EveryKind : public ::testing::TestWithParam<Kind> {};
+class EveryType : public EveryKind {};
+std::string name_of(const ::testing::TestParamInfo<Kind>& kind) { return cavi::testing::name_of(kind.param); }
+std::vector<Kind> gaussian_kinds() {
+  std::vector<Kind> all = every_kind();
+  std::erase_if(all, [](const Kind& k) { return k.family != ComponentFamily::gaussian; });
+  return all;
 }
-INSTANTIATE_TEST_SUITE_P(Types, EveryType, ::testing::ValuesIn(kTypes), name_of);
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryKind, ::testing::ValuesIn(every_kind()), name_of);
+INSTANTIATE_TEST_SUITE_P(Types, EveryType, ::testing::ValuesIn(gaussian_kinds()), name_of);
 
 TEST_P(EveryType, TranslationChangesNothingButTheMeans) {
   const int n = 200, d = 3;
@@ -81,9 +93,9 @@ TEST_P(EveryType, ScalingShiftsTheBoundByTheLogVolume) {
   expect_close(a.q.weights, b.q.weights, 1e-10, 1, "weights");
 }
 
-TEST_P(EveryType, PermutedRowsColumnsAndComponentsArePermuted) {
+TEST_P(EveryKind, PermutedRowsColumnsAndComponentsArePermuted) {
   const int n = 120, d = 3, k = 3;
-  const std::vector<double> x = clusters(n, d, 3);
+  const std::vector<double> x = rows_for(GetParam(), n, d, 3);
   const std::vector<std::int32_t> labels = cavi::testing::labels(n, k);
   std::vector<double> moved(x.size());
   std::vector<std::int32_t> moved_labels(labels.size());
@@ -104,9 +116,9 @@ TEST_P(EveryType, PermutedRowsColumnsAndComponentsArePermuted) {
   }
 }
 
-TEST_P(EveryType, IntegerWeightsAreRepeatedRowsAndZeroWeightsAreAbsentRows) {
+TEST_P(EveryKind, IntegerWeightsAreRepeatedRowsAndZeroWeightsAreAbsentRows) {
   const int n = 90, d = 2, k = 3;
-  const std::vector<double> x = clusters(n, d, 4);
+  const std::vector<double> x = rows_for(GetParam(), n, d, 4);
   const std::vector<std::int32_t> labels = cavi::testing::labels(n, k);
   std::vector<double> repeated, weight;
   std::vector<std::int32_t> repeated_labels;
@@ -125,10 +137,10 @@ TEST_P(EveryType, IntegerWeightsAreRepeatedRowsAndZeroWeightsAreAbsentRows) {
   EXPECT_EQ(a.summary.rows, b.summary.rows);
 }
 
-TEST_P(EveryType, BatchIsTheLoopOfSingleFitsBitForBit) {
+TEST_P(EveryKind, BatchIsTheLoopOfSingleFitsBitForBit) {
   const int d = 3;
   const std::vector<std::int64_t> offsets = {0, 1, 41, 41 + 700, 41 + 700 + 13, 41 + 700 + 13 + 2600};
-  const std::vector<double> x = clusters(int(offsets.back()), d, 5);
+  const std::vector<double> x = rows_for(GetParam(), int(offsets.back()), d, 5);
   for (const Scalar precision : {Scalar::float32, Scalar::float64})
     for (const Init init : {Init::kmeans, Init::random}) {
       MixtureOptions o = options(GetParam(), 4, precision);
@@ -139,7 +151,7 @@ TEST_P(EveryType, BatchIsTheLoopOfSingleFitsBitForBit) {
       const MixtureBatch batch = fit_batch(o, all, offsets, Device::cpu(2));
       EXPECT_EQ(batch.posterior.means, fit_batch(o, all, offsets, Device::cpu(1)).posterior.means);
       EXPECT_EQ(batch.posterior.means, fit_batch(o, all, offsets, Device::cpu(8)).posterior.means);
-      std::vector<double> means, covariances;
+      std::vector<double> means, covariances, parameters, counts;
       for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
         const Fit one =
             fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d), {}, {}, int(b) + 1);
@@ -147,9 +159,13 @@ TEST_P(EveryType, BatchIsTheLoopOfSingleFitsBitForBit) {
         EXPECT_EQ(one.summary.n_iter, batch.summaries[b].n_iter);
         means.insert(means.end(), one.q.means.begin(), one.q.means.end());
         covariances.insert(covariances.end(), one.q.covariances.begin(), one.q.covariances.end());
+        parameters.insert(parameters.end(), one.q.component_parameters.begin(), one.q.component_parameters.end());
+        counts.insert(counts.end(), one.q.counts.begin(), one.q.counts.end());
       }
       EXPECT_EQ(means, batch.posterior.means);
       EXPECT_EQ(covariances, batch.posterior.covariances);
+      EXPECT_EQ(parameters, batch.posterior.component_parameters);
+      EXPECT_EQ(counts, batch.posterior.counts);
     }
 }
 
@@ -171,16 +187,16 @@ TEST_P(EveryType, NothingToLearnFromLeavesAProperPosterior) {
   }
 }
 
-TEST_P(EveryType, MoreComponentsThanRows) {
-  const std::vector<double> x = clusters(5, 2, 6);
+TEST_P(EveryKind, MoreComponentsThanRows) {
+  const std::vector<double> x = rows_for(GetParam(), 5, 2, 6);
   const Fit f = fit(options(GetParam(), 12), Matrix(x, 5, 2));
   EXPECT_NEAR(std::accumulate(f.q.counts.begin(), f.q.counts.end(), 0.0), 5, 1e-9);
   EXPECT_TRUE(std::isfinite(f.summary.elbo));
 }
 
-TEST_P(EveryType, Float32FollowsFloat64) {
+TEST_P(EveryKind, Float32FollowsFloat64) {
   const int n = 3000, d = 5;
-  const std::vector<double> x = clusters(n, d, 7);
+  const std::vector<double> x = rows_for(GetParam(), n, d, 7);
   const std::vector<float> narrow(x.begin(), x.end());
   const std::vector<double> exact(narrow.begin(), narrow.end());
   const std::vector<std::int32_t> labels = cavi::testing::labels(n, 3);
@@ -190,6 +206,38 @@ TEST_P(EveryType, Float32FollowsFloat64) {
     EXPECT_NEAR(a.summary.elbo_trace[i], b.summary.elbo_trace[i], 1e-5 * std::abs(b.summary.elbo_trace[i]))
         << "sweep " << i;
   EXPECT_EQ(a.summary.precision, Scalar::float32);
+}
+
+TEST_P(EveryKind, FusedFollowsGeneric) {
+  const int n = 200, d = 4;
+  const Matrix x(rows_for(GetParam(), n, d, 15), n, d);
+  MixtureOptions o = options(GetParam(), 4);
+  const Fit fused = fit(o, x);
+  o.fuse = false;
+  const Fit generic = fit(o, x);
+  EXPECT_TRUE(fused.summary.fused);
+  EXPECT_FALSE(generic.summary.fused);
+  expect_close(fused.summary.elbo_trace, generic.summary.elbo_trace, 1e-11, 1, "bound");
+  expect_same_posterior(fused.q, generic.q, 1e-9);
+}
+
+TEST_P(EveryKind, OneComponentHoldsAllRowsAndIsExactAtOnce) {
+  const int n = 60, d = 2;
+  MixtureOptions o = options(GetParam(), 1);
+  const Fit f = fit(o, Matrix(rows_for(GetParam(), n, d, 16), n, d));
+  EXPECT_NEAR(f.q.counts[0], n, 1e-9);
+  for (double bound : f.summary.elbo_trace) EXPECT_NEAR(bound, f.summary.elbo, 1e-11 * std::abs(f.summary.elbo));
+}
+
+TEST_P(EveryKind, StartsAreReproducible) {
+  const Matrix x(rows_for(GetParam(), 400, 3, 10), 400, 3);
+  for (const Init init : {Init::kmeans, Init::kmeans_plus_plus, Init::random, Init::random_from_data}) {
+    MixtureOptions o = options(GetParam(), 6);
+    o.init_params = init;
+    const Fit a = fit(o, x), again = fit(o, x, {}, {}, 8);
+    EXPECT_EQ(a.summary.elbo_trace, again.summary.elbo_trace);
+    EXPECT_EQ(a.q.means, again.q.means);
+  }
 }
 
 TEST(Mixture, OneDimensionMakesThreeTypesOne) {

@@ -33,10 +33,12 @@ using namespace cavi::test;
 
 TEST(Model, ComesBackToTheLastBit) {
   const Folder folder;
-  for (const CovarianceType covariance : kCovariances)
+  for (const Kind& kind : every_kind())
     for (const WeightPrior weights : kWeightPriors)
       for (const int d : {1, 3}) {
-        const Mixture m = fitted(options(covariance, weights), three_clouds(50, d, 1));
+        MixtureOptions o = options(kind, weights);
+        if (kind.family != ComponentFamily::gaussian && d == 1) o.component_prior = {1.0 / 3, 0.1};
+        const Mixture m = fitted(o, three_clouds(kind, 50, d, 1));
         m.save(folder.path / "a.npz");
         const Mixture back = Mixture::load(folder.path / "a.npz", Device::cpu(1));
         EXPECT_EQ(bits(back.posterior()), bits(m.posterior()));
@@ -90,29 +92,42 @@ TEST(Model, OptionsComeBackToTheLastBit) {
 TEST(Model, OpensInNumpy) {
   if (!python_with_numpy()) GTEST_SKIP() << "no python3 with numpy";
   const Folder folder;
-  for (const CovarianceType covariance : kCovariances) {
-    MixtureOptions o = options(covariance, WeightPrior::dirichlet, Scalar::float64);
+  for (const Kind& kind : every_kind()) {
+    const bool gaussian = kind.family == ComponentFamily::gaussian;
+    MixtureOptions o = options(kind, WeightPrior::dirichlet, Scalar::float64);
     o.seed = 18446744073709551615u;
-    o.mean_prior = {0.1, 0.2, 0.3};
-    const Mixture m = fitted(o, three_clouds(60, 3, 2));
+    if (gaussian)
+      o.mean_prior = {0.1, 0.2, 0.3};
+    else
+      o.component_prior = {0.5, 0.25};
+    const Mixture m = fitted(o, three_clouds(kind, 60, 3, 2));
     m.save(folder.path / "model.npz");
     const MixturePosterior& p = m.posterior();
     write_npy(folder.path / "means.npy", p.means, 4, 3);
-    write_npy(folder.path / "covariances.npy", p.covariances, std::int64_t(p.covariances.size()), 1);
+    const std::vector<double>& own = gaussian ? p.covariances : p.component_parameters;
+    write_npy(folder.path / "own.npy", own, std::int64_t(own.size()), 1);
     EXPECT_EQ(run_python(folder.path, R"(
 import json, numpy
 model = numpy.load('model.npz')
 meta = json.loads(model['meta.json'])
 options = meta['options']
 assert (model['means'] == numpy.load('means.npy')).all()
-assert (model['covariances'].ravel() == numpy.load('covariances.npy').ravel()).all()
-shape = {'full': (4, 3, 3), 'tied': (3, 3), 'diag': (4, 3), 'spherical': (4,)}[options['covariance_type']]
-assert model['covariances'].shape == model['inverse_scale'].shape == shape
-assert model['degrees_of_freedom'].shape == (() if options['covariance_type'] == 'tied' else (4,))
-for name in ['weights', 'counts', 'mean_precision', 'weight_concentration']: assert model[name].shape == (4,), name
+gaussian = options['family'] == 'gaussian'
+own = model['covariances' if gaussian else 'component_parameters']
+assert (own.ravel() == numpy.load('own.npy').ravel()).all()
+if gaussian:
+  shape = {'full': (4, 3, 3), 'tied': (3, 3), 'diag': (4, 3), 'spherical': (4,)}[options['covariance_type']]
+  assert own.shape == model['inverse_scale'].shape == shape
+  assert model['degrees_of_freedom'].shape == (() if options['covariance_type'] == 'tied' else (4,))
+  assert model['mean_precision'].shape == (4,)
+  assert (model['mean_prior'] == [0.1, 0.2, 0.3]).all()
+else:
+  assert own.shape == (4, 3, 2) and 'covariances' not in model and 'mean_prior' not in model
+  assert (model['component_prior'] == [0.5, 0.25]).all()
+for name in ['weights', 'counts', 'weight_concentration']: assert model[name].shape == (4,), name
 assert abs(model['weights'].sum() - 1) < 1e-12 and abs(model['counts'].sum() - 60) < 1e-9
 assert options['seed'] == 2**64 - 1 and options['tol'] == 0 and options['weight_concentration_prior'] is None
-assert (model['mean_prior'] == [0.1, 0.2, 0.3]).all() and 'covariance_prior' not in model
+assert 'covariance_prior' not in model
 assert model['elbo_trace'].shape == (meta['summary']['n_iter'] + 1,)
 assert meta['format_version'] == 1 and meta['summary']['termination'] == 'max_iter'
 )"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The estimator most people come for: a variational Gaussian mixture. It builds a Model and calls infer().
+/// The estimator most people come for: a variational mixture, of Gaussians or of a few other families. It builds a
+/// Model and calls infer().
 ///
 /// Names follow scikit-learn's BayesianGaussianMixture where the meaning is the same; the posteriors are the exact
 /// conjugate ones for every covariance type (there they are for `full` alone). With S the covariance prior:
@@ -10,12 +11,19 @@
 ///     diag       lambda_kd ~ Gamma(nu0 / 2, S_d / 2)    shape = (nu0 + N_k) / 2
 ///     spherical  lambda_k  ~ Gamma(nu0 / 2, S / 2)      shape = (nu0 + N_k D) / 2
 ///     mu_k | Lambda ~ N(m0, (beta0 Lambda)^-1)          (Bishop, PRML, section 10.2)
+///
+/// The other families have features that are independent given the component, each with one parameter:
+///
+///     bernoulli    x_nd in {0, 1}        p_kd    ~ Beta(a, b)     a + sum of r x,  b + sum of r (1 - x)
+///     poisson      x_nd = 0, 1, 2, ...   rate_kd ~ Gamma(a, b)    a + sum of r x,  b + N_k
+///     exponential  x_nd >= 0             rate_kd ~ Gamma(a, b)    a + N_k,         b + sum of r x
 #pragma once
 
 #include <cavi/device.hpp>
 #include <cavi/inference.hpp>
 #include <cavi/matrix.hpp>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -28,6 +36,9 @@
 namespace cavi {
 
 struct ModelFile;
+
+/// What the components are distributions of.
+enum class ComponentFamily { gaussian, bernoulli, poisson, exponential };
 
 enum class CovarianceType { full, tied, diag, spherical };
 
@@ -42,7 +53,8 @@ enum class Init { kmeans, kmeans_plus_plus, random, random_from_data };
 
 struct MixtureOptions {
   int n_components = 1;  ///< K, or the truncation of the stick-breaking process
-  CovarianceType covariance_type = CovarianceType::full;
+  ComponentFamily family = ComponentFamily::gaussian;
+  CovarianceType covariance_type = CovarianceType::full;  ///< gaussian only, as are the priors down to reg_covar
   WeightPrior weight_concentration_prior_type = WeightPrior::dirichlet_process;
   std::optional<double> weight_concentration_prior;     ///< alpha0 > 0 (> -d for pitman_yor); default 1 / K
   double discount = 0;                                  ///< d in [0, 1), pitman_yor only
@@ -53,11 +65,15 @@ struct MixtureOptions {
                                                         ///< default the covariance of the rows (its diagonal, its
                                                         ///< mean variance)
   double reg_covar = 0;                                 ///< added to the diagonal of a default S
+  /// a > 0 and b > 0, of every parameter of the other families. Default bernoulli 1 and 1; poisson and exponential 1
+  /// and the rate by which the prior's mean is what a column's mean says: 1 / mean and mean (1 when that is 0).
+  std::optional<std::array<double, 2>> component_prior;
   Init init_params = Init::kmeans;
   std::uint64_t seed = 0;
   int max_iter = 100;                          ///< sweeps
   double tol = 1e-6;                           ///< stop when the gain < tol * rows; 0 never stops early
-  Scalar precision = Scalar::float32;          ///< arithmetic over rows; parameters are always float64
+  Scalar precision = Scalar::float32;          ///< arithmetic over rows, with counts up to 2^24; parameters are always
+                                               ///< float64
   bool fuse = true;                            ///< false: the generic operations, for comparison
   std::function<bool(const Sweep&)> on_sweep;  ///< called after every sweep; false stops the fit
   std::filesystem::path checkpoint;            ///< fit() leaves its state here; see Mixture::resume()
@@ -76,18 +92,25 @@ struct MixturePosterior {
   int n_problems = 0;    ///< B
   int n_components = 0;  ///< K
   int n_features = 0;    ///< D
+  ComponentFamily family = ComponentFamily::gaussian;
   CovarianceType covariance_type = CovarianceType::full;
   WeightPrior weight_prior = WeightPrior::dirichlet;
   std::vector<double> counts;                ///< [B x K] N_k, expected (weighted) rows of a component
   std::vector<double> weights;               ///< [B x K] E[pi_k]
   std::vector<double> weight_concentration;  ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters
-  std::vector<double> means;                 ///< [B x K x D] E[mu_k]
+  std::vector<double> means;                 ///< [B x K x D] E[mu_k], E[p_kd] or E[rate_kd]
+  std::vector<double> component_parameters;  ///< [B x K x D x 2] a and b of the families that are not gaussian, to
+                                             ///< which alone the rest belongs:
   std::vector<double> mean_precision;        ///< [B x K] beta_k
   std::vector<double> degrees_of_freedom;    ///< [B x K], tied [B]; nu of the Wishart, twice the shape of a Gamma
   std::vector<double> inverse_scale;         ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
                                              ///< [B x K x D], spherical [B x K]
   std::vector<double> covariances;           ///< E[Lambda]^-1, shaped as inverse_scale
 };
+
+/// Throws NumericalError naming row and column (both from 0) of the first number that the options' family cannot have,
+/// or their precision not hold: for gaussian what require_finite() says. Reads block by block.
+void require_values(const Matrix& x, const MixtureOptions& options);
 
 /// Takes the results of consecutive rows, block by block from the first row to the last, on the calling thread. What it
 /// throws ends the prediction.
@@ -107,7 +130,7 @@ struct Samples {
   std::vector<std::int32_t> components;  ///< [N] the component that each was drawn from
 };
 
-/// A mixture of Gaussians. Objects are independent of each other and may be used from different threads; one object
+/// A mixture. Objects are independent of each other and may be used from different threads; one object
 /// from one thread at a time, but for const functions, which any number of threads may call at once.
 class Mixture {
  public:
@@ -115,8 +138,8 @@ class Mixture {
   explicit Mixture(MixtureOptions options, Device device = Device::best());
 
   /// Fits the rows of `x` [N x D]. `sample_weight`: empty, or N non-negative numbers that count a row as often.
-  /// Throws OptionError, ShapeError (N = 0, weights or start of the wrong length), NumericalError (NaN or infinity in
-  /// the data, a fit that cannot be continued), DeviceError, IoError.
+  /// Throws OptionError, ShapeError (N = 0, weights or start of the wrong length), NumericalError (what
+  /// require_values() says, a fit that cannot be continued), DeviceError, IoError.
   Summary fit(const Matrix& x, const std::vector<double>& sample_weight = {},
               const InitialResponsibilities& start = {});
 
@@ -187,8 +210,8 @@ class Mixture {
 
 /// Many data sets, each fitted by itself with the same options: problem b owns rows [offsets[b], offsets[b + 1]) of
 /// `x`. Every problem has its own seed stream, stopping and status, and gets bit for bit what a fit of its own gives.
-/// A problem that cannot be fitted (no rows, NaN) has a status and the batch goes on. Throws OptionError, ShapeError
-/// (offsets that do not ascend from 0 to N), DeviceError, IoError.
+/// A problem that cannot be fitted (no rows, NaN, a count of -1) has a status, NaN for its parameters, and the batch
+/// goes on. Throws OptionError, ShapeError (offsets that do not ascend from 0 to N), DeviceError, IoError.
 struct MixtureBatch {
   MixturePosterior posterior;
   std::vector<Summary> summaries;  ///< one per problem; Summary::termination is its status

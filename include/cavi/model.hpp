@@ -167,6 +167,10 @@ class Model {
   /// Turns the model into n_problems independent copies with the same terms; call it first. Data then either belong to
   /// every problem alike or give one block per problem.
   void batch(std::int64_t n_problems);
+  /// One problem of a batch shall not be fitted: its status is Termination::numerical_error, and this its message
+  /// unless it had one before. observe() does so by itself for data that cannot be; without a batch it throws
+  /// NumericalError.
+  void refuse(std::int64_t problem, std::string why);
 
   Plate plate(std::string name, std::int64_t size);
   /// A plate whose size differs from problem to problem: problem b owns elements [offsets[b], offsets[b + 1]).

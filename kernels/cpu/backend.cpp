@@ -258,6 +258,7 @@ class CpuSession : public Session {
     guarded(instance, [&] {
       allocate(instance);
       s.rows = instance.weight;
+      if (is_over(s)) return;  // refused
       if (program_.batched && program_.rows.plate >= 0 && instance.problem.size(program_.rows) == 0) {
         s.termination = Termination::no_data;
         s.message = "no rows";

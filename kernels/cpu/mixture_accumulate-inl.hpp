@@ -170,17 +170,20 @@ HWY_INLINE void AccumulateAxesOf(const TileParameters<T>& p, const TileBlock<T>&
   const std::int64_t at = std::int64_t(k) * p.features + f, stride = block.stride;
   const T* HWY_RESTRICT x = block.x + f * stride;
   const T* HWY_RESTRICT r = block.r + k * stride;
-  const T* centre = p.centre + at;
-  const T* root = family == Component::diag ? p.root + at : centre;
+  [[maybe_unused]] const T* centre = p.centre + at;
+  [[maybe_unused]] const T* root = family == Component::diag ? p.root + at : centre;
   Vec<T> sum[16];  // eight first moments, eight second
   CAVI_UNROLL for (int j = 0; j < 16; ++j) sum[j] = hn::Zero(d);
   for (int i = 0; i < lives; ++i) {
     const auto weight = Load(r + live[i]);
     CAVI_UNROLL for (int j = 0; j < n; ++j) {
-      const auto z = Residual<family, T>(Load(x + j * stride + live[i]), Set(root[j]), Set(centre[j]));
-      if constexpr (family == Component::tied) {
-        sum[j] = hn::MulAdd(weight, z, sum[j]);
+      const auto in = Load(x + j * stride + live[i]);
+      if constexpr (family == Component::linear) {
+        sum[j] = hn::MulAdd(weight, in, sum[j]);
+      } else if constexpr (family == Component::tied) {
+        sum[j] = hn::MulAdd(weight, Residual<family, T>(in, Set(root[j]), Set(centre[j])), sum[j]);
       } else {
+        const auto z = Residual<family, T>(in, Set(root[j]), Set(centre[j]));
         const auto weighted = hn::Mul(weight, z);
         sum[j] = hn::Add(sum[j], weighted);
         sum[kSecond + j] = hn::MulAdd(weighted, z, sum[kSecond + j]);
@@ -223,7 +226,7 @@ std::int64_t ScratchSize(int components, int features, int points) {
   const std::int64_t vectors = points / kLanes<T>;
   const std::int64_t packed = features * (points + 2 * 64 / std::int64_t(sizeof(T))) + vectors + 16;
   const std::int64_t lists = components * (vectors + 1) + 16;  // of 32 bits, which no T is smaller than
-  return std::max({packed, lists, (6 * std::int64_t(features) + 1) * kTile<T>});
+  return std::max({packed, lists, (6 * std::int64_t(features) + 1) * kTile<T>, LinearScratch<T>(components, features)});
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE

@@ -32,7 +32,7 @@ void for_components(ThreadPool& pool, int components, std::int64_t work_each, Fu
 template <class F, class T>
 class Frame {
  public:
-  double *root, *centre, *offset;  ///< in the units of the tiles; representable in T, but for the tied root
+  double *root, *centre, *offset;  ///< in the units of the tiles; representable in T, but for tied root and linear
 
   Frame(Arena& arena, int components, int features) : components_(components), features_(features) {
     root = arena.take<double>(roots());
@@ -40,8 +40,8 @@ class Frame {
     offset = arena.take<double>(components);
     root_t_ = arena.take<T>(F::shared ? 0 : roots());
     whitener_ = arena.take<double>(F::shared ? roots() : 0);
-    centre_t_ = arena.take<T>(std::int64_t(components) * features);
-    offset_t_ = arena.take<T>(components);
+    centre_t_ = arena.take<T>(kExact ? 0 : std::int64_t(components) * features);
+    offset_t_ = arena.take<T>(kExact ? 0 : components);
   }
 
   int components() const { return components_; }
@@ -49,7 +49,7 @@ class Frame {
   double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features_); }
   double* centre_of(int k) const { return centre + std::int64_t(k) * features_; }
   TileParameters<T> parameters() const {
-    return {F::kind, components_, features_, root_t_, whitener_, centre_t_, offset_t_};
+    return {F::kind, components_, features_, root_t_, whitener_, centre_t_, offset_t_, centre, offset};
   }
 
   /// Throws NumericalError naming the component whose quadratic is not negative definite.
@@ -63,6 +63,7 @@ class Frame {
           F::locate(root_of(k), linear + std::int64_t(k) * features_, constant[k], kScale, features_, centre_of(k));
       if (std::isnan(offset[k]) || offset[k] == std::numeric_limits<double>::infinity())
         throw sweep_failure(SweepFailure::logit_not_finite, k);
+      if (kExact) return;
       round(offset + k, offset_t_ + k, 1);
       round(centre_of(k), centre_t_ + std::int64_t(k) * features_, features_);
       if (!F::shared) round_root(k);
@@ -78,12 +79,14 @@ class Frame {
       std::fill_n(root, roots(), 1.0);
       std::fill_n(root_t_, roots(), T(1));
     }
+    if (kExact) return;
     std::fill_n(centre, std::int64_t(components_) * features_, 0.0);
     std::fill_n(centre_t_, std::int64_t(components_) * features_, T(0));
   }
 
  private:
   static constexpr double kScale = logit_scale(F::kind);
+  static constexpr bool kExact = F::kind == Component::linear;
 
   std::int64_t roots() const { return F::root_size(features_) * (F::shared ? 1 : components_); }
 

@@ -109,6 +109,7 @@ void LogDensity(const TileParameters<double>& p, const StudentParameters& studen
     case Component::tied: return LogDensityOf<Component::tied>(p, student, block);
     case Component::diag: return LogDensityOf<Component::diag>(p, student, block);
     case Component::spherical: return LogDensityOf<Component::spherical>(p, student, block);
+    case Component::linear: return;  // no Student-t
     case Component::full: break;
   }
   LogDensityOf<Component::full>(p, student, block);

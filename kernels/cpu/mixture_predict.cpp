@@ -56,7 +56,8 @@ Frame frame_of(const MixtureScores& s) {
   } else {
     f.root = std::move(root);
   }
-  f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), f.centre.data(), f.offset.data()};
+  const double *centre = f.centre.data(), *offset = f.offset.data();
+  f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), centre, offset, centre, offset};
   return f;
 }
 

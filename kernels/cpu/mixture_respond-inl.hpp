@@ -4,6 +4,7 @@
 //
 //   full   rows of y = R z in registers, z = x - m made by the first rows and kept for the others; R by broadcast
 //   axes   several components at once, one feature after the other (diag, spherical; tied after whitening)
+//   linear in a file of its own
 #if defined(CAVI_MIXTURE_RESPOND_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_RESPOND_INL
 #undef CAVI_MIXTURE_RESPOND_INL
@@ -11,6 +12,7 @@
 #define CAVI_MIXTURE_RESPOND_INL
 #endif
 
+#include "kernels/cpu/mixture_linear-inl.hpp"
 #include "kernels/cpu/mixture_simd-inl.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 
@@ -23,8 +25,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
-constexpr int kRows = kManyRegisters ? 8 : 4;     // of a triangular product in registers
-constexpr int kAbreast = kManyRegisters ? 4 : 2;  // components scored at once along the axes
+constexpr int kRows = kManyRegisters ? 8 : 4;  // of a triangular product in registers
 
 // only: the rows are all there are. first: z = x - centre is kept for the rest. whiten: z = x.
 enum class Part { only, first, rest, whiten };
@@ -288,11 +289,19 @@ HWY_INLINE void Normalise(int components, const T* weight, std::int64_t stride, 
 template <class T, Component family>
 double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
   auto lse = hn::Zero(Tag<double>());
-  Ahead ahead(block, family == Component::full ? p.components : (p.components + kAbreast - 1) / kAbreast);
+  Ahead ahead(block, family == Component::full     ? p.components
+                     : family == Component::linear ? 1
+                                                   : (p.components + kAbreast - 1) / kAbreast);
   for (int i = 0; i < block.points; i += kTile<T>) {
     Vec<T> largest[kVectors];
-    for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
-    Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest, ahead);
+    if constexpr (family == Component::linear) {
+      lse = hn::Add(lse, ScoreLinear(p, block, i));
+      for (int v = 0; v < kVectors; ++v) largest[v] = hn::Zero(Tag<T>());
+      ahead.Step();
+    } else {
+      for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
+      Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest, ahead);
+    }
     Normalise<T, family == Component::full>(p.components, block.weight + i, block.stride, block.r + i, largest, lse);
   }
   return hn::GetLane(hn::SumOfLanes(Tag<double>(), lse));

@@ -31,6 +31,7 @@ using Vec = hn::Vec<Tag<T>>;
 template <class T>
 constexpr int kLanes = HWY_TARGET == HWY_SCALAR ? 1 : HWY_MAX_BYTES / sizeof(T);
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32, else 16
+constexpr int kAbreast = kManyRegisters ? 4 : 2;                                   // components scored at once
 constexpr int kVectors = 3;                                                        // of points in a tile
 template <class T>
 constexpr int kTile = kVectors* kLanes<T>;

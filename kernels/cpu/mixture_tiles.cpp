@@ -23,6 +23,7 @@ double RespondAny(const TileParameters<T>& p, const TileBlock<T>& block) {
     case Component::tied: return Respond<T, Component::tied>(p, block);
     case Component::diag: return Respond<T, Component::diag>(p, block);
     case Component::spherical: return Respond<T, Component::spherical>(p, block);
+    case Component::linear: return Respond<T, Component::linear>(p, block);
     case Component::full: break;
   }
   return Respond<T, Component::full>(p, block);
@@ -34,6 +35,7 @@ void AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const 
     case Component::tied: return AccumulateAxes<T, Component::tied>(p, block, sums);
     case Component::diag: return AccumulateAxes<T, Component::diag>(p, block, sums);
     case Component::spherical: return AccumulateAxes<T, Component::spherical>(p, block, sums);
+    case Component::linear: return AccumulateAxes<T, Component::linear>(p, block, sums);
     case Component::full: break;
   }
   AccumulateFull(p, block, sums);

@@ -20,7 +20,8 @@ constexpr double logit_scale(Component family) {
   return family == Component::full ? kBits / 2 : kBits;
 }
 
-/// logit_nk = offset_k - |root_k z_nk|^2 in these units, in the frame of the family; see math/components/.
+/// logit_nk = offset_k - |root_k z_nk|^2 in these units, in the frame of the family; see math/components/. Linear:
+/// offset_k + <centre_k, x_n>.
 template <class T>
 struct TileParameters {
   Component family;
@@ -29,6 +30,7 @@ struct TileParameters {
   const double* whitener;  ///< tied: the root, as Tiles<double>::pack_root leaves it
   const T* centre;         ///< [K x D]
   const T* offset;         ///< [K], -infinity: switched off
+  const double *exact_centre, *exact_offset;  ///< linear: what it has in place of the two
 };
 
 /// Points of one block.
@@ -45,7 +47,7 @@ struct TileBlock {
 };
 
 /// Sums over points in the frame of the family: z = x - m (full, spherical), root x - centre (tied), root x + centre
-/// (diag).
+/// (diag), x (linear).
 struct TileSums {
   double* count;   ///< [K] sum of r
   double* first;   ///< [K x D] sum of r z

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cavi fit: a Gaussian mixture from a file of rows.
+// cavi fit: a mixture from a file of rows.
 #include "src/cli/command.hpp"
 #include "src/cli/config.hpp"
 #include "src/cli/data.hpp"
@@ -17,8 +17,8 @@ namespace {
 
 struct Arguments {
   DataArguments data;
-  Text n_components, covariance_type, weight_prior, concentration, discount;
-  Text mean_prior, mean_precision_prior, degrees_of_freedom_prior, covariance_prior;
+  Text n_components, family, covariance_type, weight_prior, concentration, discount;
+  Text mean_prior, mean_precision_prior, degrees_of_freedom_prior, covariance_prior, component_prior;
   Text init, seed, max_iter, tol, precision, sample_weights, device, threads;
   Text save, checkpoint, checkpoint_every;
   bool resume = false, json = false, quiet = false;
@@ -29,12 +29,14 @@ MixtureOptions read_options(const Arguments& a, Complaints& c) {
   MixtureOptions o;
   if (!a.n_components) c.add("--n-components is required");
   read_number<int>("--n-components", a.n_components, o.n_components, c);
+  read_choice("--family", a.family, kFamilies, o.family, c);
   read_choice("--covariance-type", a.covariance_type, kCovarianceTypes, o.covariance_type, c);
   read_choice("--weight-prior", a.weight_prior, kWeightPriors, o.weight_concentration_prior_type, c);
   read_number<double>("--concentration", a.concentration, o.weight_concentration_prior, c);
   read_number<double>("--discount", a.discount, o.discount, c);
   read_number<double>("--mean-precision-prior", a.mean_precision_prior, o.mean_precision_prior, c);
   read_number<double>("--degrees-of-freedom-prior", a.degrees_of_freedom_prior, o.degrees_of_freedom_prior, c);
+  o.component_prior = read_component_prior(a.component_prior, c);
   read_number<std::uint64_t>("--seed", a.seed, o.seed, c);
   read_number<int>("--max-iter", a.max_iter, o.max_iter, c);
   read_number<double>("--tol", a.tol, o.tol, c);
@@ -99,12 +101,13 @@ constexpr const char* kFooter =
     "\nThe JSON document has elbo (nats, every constant included), elbo_trace (the start, then one entry\n"
     "per sweep), n_iter (sweeps), converged, n_components, active_components, rows, features, device,\n"
     "precision, seconds (in sweeps alone), rows_per_second (rows x sweeps / seconds), and for each\n"
-    "component weights (expected), counts (N_k), means, covariances (inverse of the expected precision).";
+    "component weights (expected), counts (N_k), means, covariances (inverse of the expected precision);\n"
+    "families that are not gaussian have component_parameters, the A and B of every parameter, instead.";
 
 }  // namespace
 
 Command add_fit(CLI::App& app) {
-  CLI::App* fit_parser = app.add_subcommand("fit", "Fit a Bayesian mixture of Gaussians to the rows of a file");
+  CLI::App* fit_parser = app.add_subcommand("fit", "Fit a Bayesian mixture to the rows of a file");
   fit_parser->group("Commands");
   fit_parser->footer(kFooter);
   auto a = std::make_shared<Arguments>();
@@ -116,6 +119,9 @@ Command add_fit(CLI::App& app) {
 
   const char* group = "Model";
   add(group, "--n-components", a->n_components, "K", "Number of components at most (required)");
+  add(group, "--family", a->family, "FAMILY",
+      "What components are distributions of: gaussian\n(default), bernoulli (0 and 1), poisson (counts) "
+      "or\nexponential (durations); features of the last three\nare independent within a component");
   add(group, "--covariance-type", a->covariance_type, "TYPE", "full (default), tied, diag or spherical");
   add(group, "--weight-prior", a->weight_prior, "PRIOR", "dirichlet, dirichlet-process (default) or pitman-yor");
   add(group, "--concentration", a->concentration, "A",
@@ -129,6 +135,10 @@ Command add_fit(CLI::App& app) {
   add(group, "--covariance-prior", a->covariance_prior, "S",
       "Prior scale: empirical (covariance of the rows,\ndefault), identity, or a file: D x D (full, tied),\nD numbers "
       "(diag), one (spherical)");
+
+  add(group, "--component-prior", a->component_prior, "A,B",
+      "Prior of the other families' parameters: Beta(A, B)\n(bernoulli, default 1,1), Gamma(A, B) with rate "
+      "B\n(default 1 and what the columns' means say)");
 
   group = "Start and end";
   add(group, "--init", a->init, "INIT",

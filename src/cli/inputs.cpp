@@ -73,6 +73,18 @@ Device read_device(const Text& device, const Text& threads, Complaints& complain
   return found && found->kind() == Device::Kind::cuda ? *found : Device::cpu(n_threads);
 }
 
+std::optional<std::array<double, 2>> read_component_prior(const Text& text, Complaints& complaints) {
+  if (!text) return {};
+  const std::size_t comma = std::min(text->find(','), text->size());
+  std::optional<double> a, b;
+  read_number<double>("--component-prior", text->substr(0, comma), a, complaints);
+  if (comma == text->size())
+    complaints.add(fmt::format("--component-prior: '{}' is not two numbers A,B", *text));
+  else
+    read_number<double>("--component-prior", text->substr(comma + 1), b, complaints);
+  return a && b ? std::optional(std::array{*a, *b}) : std::nullopt;
+}
+
 std::optional<std::vector<double>> read_mean_prior(const Text& text, const Matrix& x, Complaints& complaints) {
   if (!text || *text == "mean") return {};
   if (*text == "zero") return std::vector<double>(std::size_t(x.cols()));
@@ -161,7 +173,7 @@ Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<
     return checkpoint.empty() ? mixture.fit(x, weights, start) : mixture.resume(checkpoint, x, weights);
   } catch (const NumericalError& failure) {
     try {
-      require_finite(x);
+      require_values(x, mixture.options());
     } catch (const NumericalError& cause) {
       throw InputError(cause.what());
     }

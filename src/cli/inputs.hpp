@@ -7,6 +7,7 @@
 
 #include <cavi/mixture.hpp>
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,6 +15,10 @@
 
 namespace cavi::cli {
 
+inline const Choices<ComponentFamily> kFamilies{{"gaussian", ComponentFamily::gaussian},
+                                                {"bernoulli", ComponentFamily::bernoulli},
+                                                {"poisson", ComponentFamily::poisson},
+                                                {"exponential", ComponentFamily::exponential}};
 inline const Choices<CovarianceType> kCovarianceTypes{{"full", CovarianceType::full},
                                                       {"tied", CovarianceType::tied},
                                                       {"diag", CovarianceType::diag},
@@ -26,6 +31,8 @@ inline const Choices<Scalar> kPrecisions{{"float32", Scalar::float32}, {"float64
 /// auto, cpu, cuda or cuda:N. The CPU when there is a complaint.
 Device read_device(const Text& device, const Text& threads, Complaints& complaints);
 
+/// "A,B", or nothing for the default.
+std::optional<std::array<double, 2>> read_component_prior(const Text& text, Complaints& complaints);
 /// mean, zero or a file; nothing for the default.
 std::optional<std::vector<double>> read_mean_prior(const Text& text, const Matrix& x, Complaints& complaints);
 /// empirical, identity or a file; nothing for the default.
@@ -41,8 +48,8 @@ InitialResponsibilities read_start(const Text& text, int n_components, const Mat
 /// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
 std::string in_words_of_options(const std::string& problem);
 
-/// Fits, or goes on from `checkpoint` when it names a file. Data that hold NaN or infinity, and responsibilities that
-/// are none, are an InputError naming the file.
+/// Fits, or goes on from `checkpoint` when it names a file. Data that the family cannot have, and responsibilities
+/// that are none, are an InputError naming the file.
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
                            const InitialResponsibilities& start, const std::filesystem::path& checkpoint);
 

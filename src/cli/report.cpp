@@ -17,8 +17,16 @@ using Json = nlohmann::ordered_json;
 constexpr int kShownComponents = 32;
 constexpr int kFixedWidth = 30, kFeatureWidth = 12, kMoreWidth = 4;  // of the table's columns
 
+/// Of the rows of a component, whose parameters are taken at their expected values.
 double variance(const MixturePosterior& p, int k, int d) {
   const std::size_t D = std::size_t(p.n_features), row = std::size_t(k), column = std::size_t(d);
+  const double parameter = p.means[row * D + column];
+  switch (p.family) {
+    case ComponentFamily::bernoulli: return parameter * (1 - parameter);
+    case ComponentFamily::poisson: return parameter;
+    case ComponentFamily::exponential: return 1 / (parameter * parameter);
+    case ComponentFamily::gaussian: break;
+  }
   switch (p.covariance_type) {
     case CovarianceType::full: return p.covariances[row * D * D + column * D + column];
     case CovarianceType::tied: return p.covariances[column * D + column];
@@ -75,7 +83,8 @@ std::string component_table(const MixturePosterior& p, const std::vector<std::st
   const char* more = shown < p.n_features ? "   …" : "";
   const int group = shown * kFeatureWidth - 2;
 
-  std::string out = fmt::format("{:{}}  {:-^{}}{:{}}  {:-^{}}\n", "", kFixedWidth, " mean ", group, "",
+  const char* first = p.family == ComponentFamily::exponential ? " rate " : " mean ";
+  std::string out = fmt::format("{:{}}  {:-^{}}{:{}}  {:-^{}}\n", "", kFixedWidth, first, group, "",
                                 *more ? kMoreWidth : 0, " std. dev. ", group);
   out += fmt::format("{:>9}{:>9}{:>12}", "component", "weight", "N_k");
   for (int half = 0; half < 2; ++half) {
@@ -119,7 +128,10 @@ std::string json_report(const Summary& summary, const MixturePosterior& p, std::
   j["weights"] = p.weights;
   j["counts"] = p.counts;
   j["means"] = nested(p.means, {p.n_components, p.n_features});
-  j["covariances"] = covariances(p);
+  if (p.family == ComponentFamily::gaussian)
+    j["covariances"] = covariances(p);
+  else
+    j["component_parameters"] = nested(p.component_parameters, {p.n_components, p.n_features, 2});
   return j.dump() + "\n";
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/math/components/diag.hpp"
 #include "kernels/math/components/full.hpp"
+#include "kernels/math/components/linear.hpp"
 #include "kernels/math/components/spherical.hpp"
 #include "kernels/math/components/tied.hpp"
 
@@ -17,6 +18,7 @@ decltype(auto) with_family(Component kind, Visit&& visit) {
     case Component::tied: return visit(Tied{});
     case Component::diag: return visit(Diag{});
     case Component::spherical: return visit(Spherical{});
+    case Component::linear: return visit(Linear{});
     case Component::full: break;
   }
   return visit(Full{});

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/mixture_model.hpp"
+
+#include "src/covariance_type.hpp"
+#include "src/linear_algebra.hpp"
+#include "src/model_impl.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace cavi {
+
+using kernels::Rows;
+using kernels::cpu::ThreadPool;
+
+namespace {
+
+/// A singular default covariance gets this much of its mean variance on the diagonal.
+constexpr double kRidge = 1e-6;
+
+std::size_t covariance_size(CovarianceType t, std::size_t d) {
+  return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;
+}
+
+/// The default prior: cov(X) with N - 1 in the denominator, its diagonal or its mean variance, made positive definite.
+std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, CovarianceType type, double reg_covar) {
+  const std::size_t d = m.mean.size();
+  const double unbias = m.weight > 1 ? m.weight / (m.weight - 1) : 1;
+  std::vector<double> s(d * d);
+  double trace = 0;
+  for (std::size_t i = 0; i < s.size(); ++i) s[i] = m.covariance[i] * unbias;
+  for (std::size_t i = 0; i < d; ++i) trace += s[i * d + i] += reg_covar;
+  const double mean_variance = trace / double(d);
+  const auto add_ridge = [&] {
+    for (std::size_t i = 0; i < d; ++i) s[i * d + i] += mean_variance > 0 ? kRidge * mean_variance : 1;
+  };
+  if (!positive_definite(s, int(d), kRidge * kRidge)) add_ridge();
+  std::vector<double> diagonal(d);
+  for (std::size_t i = 0; i < d; ++i) diagonal[i] = s[i * d + i];
+  switch (type) {
+    case CovarianceType::full:
+    case CovarianceType::tied: return s;
+    case CovarianceType::diag: return diagonal;
+    case CovarianceType::spherical: return {std::accumulate(diagonal.begin(), diagonal.end(), 0.0) / double(d)};
+  }
+  return {};
+}
+
+void prepare_gaussian(const MixtureOptions& o, const kernels::cpu::RowMoments& m, std::size_t b, Prepared& out) {
+  const std::size_t d = m.mean.size(), s = covariance_size(o.covariance_type, d);
+  const std::vector<double> prior =
+      o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
+  std::copy(m.mean.begin(), m.mean.end(), &out.origin[b * d]);
+  std::copy(prior.begin(), prior.end(), &out.covariance[b * s]);
+  if (!o.mean_prior) return;
+  for (std::size_t i = 0; i < d; ++i) out.mean_prior[b * d + i] = (*o.mean_prior)[i] - m.mean[i];
+}
+
+/// The prior's mean is what the column's mean says.
+double default_rate(ComponentFamily family, double mean) {
+  if (!(mean > 0) || std::isinf(1 / mean)) return 1;
+  return family == ComponentFamily::poisson ? 1 / mean : mean;
+}
+
+/// Storage, with a harmless prior for problems that cannot be fitted, so that the others can.
+Prepared without_data(const MixtureOptions& o, std::size_t problems, std::size_t d) {
+  Prepared out;
+  out.complaints.resize(problems);
+  if (o.family != ComponentFamily::gaussian) {
+    if (o.component_prior)
+      out.prior = *o.component_prior;
+    else if (o.family != ComponentFamily::bernoulli)
+      out.rate.assign(problems * d, 1);
+    return out;
+  }
+  const std::size_t s = covariance_size(o.covariance_type, d);
+  out.origin.assign(problems * d, 0);
+  out.mean_prior.assign(problems * d, 0);
+  out.covariance.assign(problems * s, 0);
+  for (std::size_t i = 0; i < out.covariance.size(); ++i)
+    out.covariance[i] = !is_matrix(o.covariance_type) || i % s % (d + 1) == 0;
+  return out;
+}
+
+}  // namespace
+
+Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b) {
+  return {x.source().get(), offsets[b], offsets[b + 1] - offsets[b], nullptr};
+}
+
+void over_problems(std::size_t problems, ThreadPool& pool, const std::function<void(std::size_t)>& work) {
+  if (problems == 1) return work(0);
+  pool.run(std::int64_t(problems), [&](std::int64_t b, int) { work(std::size_t(b)); });
+}
+
+Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                 const double* weight, ThreadPool& pool) {
+  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols());
+  const bool gaussian = o.family == ComponentFamily::gaussian;
+  Prepared out = without_data(o, problems, d);
+  if (!gaussian && out.rate.empty()) return out;
+  over_problems(problems, pool, [&](std::size_t b) {
+    const Rows rows = rows_of(x, offsets, b);
+    if (rows.count == 0) return;
+    const kernels::cpu::RowMoments m =
+        kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, gaussian && !o.covariance_prior, pool);
+    const auto finite = [](double v) { return std::isfinite(v); };
+    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end())
+      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
+    else if (!std::all_of(m.covariance.begin(), m.covariance.end(), finite))
+      out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
+    else if (gaussian)
+      prepare_gaussian(o, m, b, out);
+    else
+      std::transform(m.mean.begin(), m.mean.end(), &out.rate[b * d],
+                     [&](double mean) { return default_rate(o.family, mean); });
+  });
+  return out;
+}
+
+namespace {
+
+void build_gaussian(const MixtureOptions& o, const Prepared& data, const Data& rows, Plate n, Plate k, Plate d,
+                    int n_features, MixtureModel& m) {
+  Model& p = m.model;
+  const double beta = o.mean_precision_prior, nu = o.degrees_of_freedom_prior.value_or(n_features);
+  const Data m0 = p.batched_data("mean prior", data.mean_prior, {d});
+  switch (o.covariance_type) {
+    case CovarianceType::full:
+    case CovarianceType::tied: {
+      const std::vector<Plate> plates =
+          o.covariance_type == CovarianceType::full ? std::vector<Plate>{k} : std::vector<Plate>{};
+      const Data s = p.batched_data("covariance prior", data.covariance, {d, d});
+      m.lambda = p.latent("Lambda", plates, wishart(nu, s(d, primed(d))), {d});
+      const Reference precision = plates.empty() ? m.lambda() : m.lambda(k);
+      m.mu = p.latent("mu", {k}, normal(m0(d), beta * precision), {d});
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), precision)));
+      break;
+    }
+    case CovarianceType::diag: {
+      const Data s = p.batched_data("covariance prior", data.covariance, {d});
+      m.lambda = p.latent("lambda", {k, d}, gamma(nu / 2, 0.5 * s(d)));
+      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k, d)));
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k, d))));
+      break;
+    }
+    case CovarianceType::spherical: {
+      const Data s = p.batched_data("covariance prior", data.covariance, {});
+      m.lambda = p.latent("lambda", {k}, gamma(nu / 2, 0.5 * s()));
+      m.mu = p.latent("mu", {k, d}, normal(m0(d), beta * m.lambda(k)));
+      p.observe(rows(n, d), mixture(m.z(n, k), normal(m.mu(k, d), m.lambda(k))));
+      break;
+    }
+  }
+}
+
+void build_other(const MixtureOptions& o, const Prepared& data, const Data& rows, Plate n, Plate k, Plate d,
+                 MixtureModel& m) {
+  Model& p = m.model;
+  const auto [a, b] = data.prior;
+  if (o.family == ComponentFamily::bernoulli)
+    m.theta = p.latent("probability", {k, d}, beta(a, b));
+  else if (data.rate.empty())
+    m.theta = p.latent("rate", {k, d}, gamma(a, b));
+  else
+    m.theta = p.latent("rate", {k, d}, gamma(a, p.batched_data("rate prior", data.rate, {d})(d)));
+  Conditional component = bernoulli(m.theta(k, d));
+  component.kind = conditional_of(o.family);
+  p.observe(rows(n, d), mixture(m.z(n, k), component));
+}
+
+}  // namespace
+
+Conditional::Kind conditional_of(ComponentFamily family) {
+  return family == ComponentFamily::bernoulli ? Conditional::Kind::bernoulli
+         : family == ComponentFamily::poisson ? Conditional::Kind::poisson
+                                              : Conditional::Kind::exponential;
+}
+
+std::string MixtureModel::complaint(std::size_t b) const {
+  const std::vector<std::string>& all = model.impl().complaints;
+  return all.empty() ? "" : all[b];
+}
+
+MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                   const std::vector<double>& weight, const Prepared& data) {
+  MixtureModel m;
+  Model& p = m.model;
+  const double alpha = o.weight_concentration_prior.value_or(1.0 / o.n_components);
+  p.batch(std::int64_t(offsets.size()) - 1);
+  const Plate n = p.plate("n", offsets), k = p.plate("k", o.n_components), d = p.plate("d", x.cols());
+  if (!weight.empty()) p.weights(n, weight);
+  const Data rows = p.data("X", x, {n, d}, data.origin);
+  m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet
+             ? p.latent("pi", {}, dirichlet(alpha), {k})
+             : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
+  m.z = p.latent("z", {n}, categorical(m.pi(k)), {k});
+  if (o.family == ComponentFamily::gaussian)
+    build_gaussian(o, data, rows, n, k, d, x.cols(), m);
+  else
+    build_other(o, data, rows, n, k, d, m);
+  for (std::size_t b = 0; b < data.complaints.size(); ++b)
+    if (!data.complaints[b].empty()) p.refuse(std::int64_t(b), data.complaints[b]);
+  return m;
+}
+
+namespace {
+
+void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+/// Parameters of problem b, appended to the arrays of all.
+void read_gaussian(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin,
+                   MixturePosterior& out) {
+  const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
+  NormalWishartParameters nw = q.normal_wishart(m.mu, b);
+  // Diag carries beta and nu once per feature, spherical beta once per feature: they are the same for all of them.
+  const std::size_t per_component =
+      o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
+  for (std::size_t j = 0; j < k; ++j) {
+    out.mean_precision.push_back(nw.mean_precision[j * per_component]);
+    out.counts.push_back(std::max(0.0, nw.mean_precision[j * per_component] - o.mean_precision_prior));
+  }
+  for (std::size_t i = 0; i < k * d; ++i) out.means.push_back(nw.mean[i] + origin[i % d]);
+  const std::size_t nu_step = o.covariance_type == CovarianceType::diag ? d : 1;
+  for (std::size_t i = 0; i < nw.degrees_of_freedom.size(); i += nu_step)
+    out.degrees_of_freedom.push_back(nw.degrees_of_freedom[i]);
+  append(out.inverse_scale, nw.inverse_scale);
+  const std::size_t block = nw.inverse_scale.size() / nw.degrees_of_freedom.size();
+  for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i)
+    out.covariances.push_back(nw.inverse_scale[i] / nw.degrees_of_freedom[i / block]);
+}
+
+void read_other(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const Prepared& data,
+                MixturePosterior& out) {
+  const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
+  append(out.means, q.mean(m.theta, b));
+  std::vector<double> ab;
+  if (o.family == ComponentFamily::bernoulli) {
+    ab = q.beta(m.theta, b);
+  } else {
+    const GammaParameters g = q.gamma(m.theta, b);
+    for (std::size_t i = 0; i < g.shape.size(); ++i) append(ab, {g.shape[i], g.rate[i]});
+  }
+  for (std::size_t j = 0; j < k; ++j) {
+    const double *first = &ab[2 * j * d], b0 = data.rate.empty() ? data.prior[1] : data.rate[std::size_t(b) * d];
+    const double rows = o.family == ComponentFamily::bernoulli ? first[0] + first[1] - data.prior[0] - data.prior[1]
+                        : o.family == ComponentFamily::poisson ? first[1] - b0
+                                                               : first[0] - data.prior[0];
+    out.counts.push_back(std::max(0.0, rows));
+  }
+  append(out.component_parameters, ab);
+}
+
+bool is_fitted(const Summary& s) {
+  return s.termination != Termination::numerical_error && s.termination != Termination::no_data;
+}
+
+}  // namespace
+
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+                      const Prepared& data) {
+  MixturePosterior p;
+  p.n_problems = q.n_problems();
+  p.n_components = o.n_components;
+  p.n_features = n_features;
+  p.family = o.family;
+  p.covariance_type = o.covariance_type;
+  p.weight_prior = o.weight_concentration_prior_type;
+  const std::array arrays{&p.counts,
+                          &p.weights,
+                          &p.weight_concentration,
+                          &p.means,
+                          &p.component_parameters,
+                          &p.mean_precision,
+                          &p.degrees_of_freedom,
+                          &p.inverse_scale,
+                          &p.covariances};
+  for (int b = 0; b < p.n_problems; ++b) {
+    std::array<std::size_t, arrays.size()> before{};
+    std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });
+    if (o.family == ComponentFamily::gaussian)
+      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(n_features)], p);
+    else
+      read_other(m, o, q, b, data, p);
+    append(p.weights, q.mean(m.pi, b));
+    append(p.weight_concentration, p.weight_prior == WeightPrior::dirichlet ? q.dirichlet(m.pi, b) : q.beta(m.pi, b));
+    for (std::size_t i = 0; !is_fitted(q.summary(b)) && i < arrays.size(); ++i)
+      std::fill(arrays[i]->begin() + std::ptrdiff_t(before[i]), arrays[i]->end(),
+                std::numeric_limits<double>::quiet_NaN());
+  }
+  return p;
+}
+
+}  // namespace cavi

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model behind the estimator: what it needs of the data, its terms, and its posterior as arrays.
+#pragma once
+
+#include "kernels/cpu/mixture.hpp"
+
+#include <cavi/mixture.hpp>
+#include <cavi/model.hpp>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace cavi {
+
+/// Everything about the data that the model needs, one block per problem.
+struct Prepared {
+  std::vector<double> origin;            ///< [B x D] mean of the rows, subtracted for accuracy; gaussian
+  std::vector<double> mean_prior;        ///< [B x D] about the origin; gaussian
+  std::vector<double> covariance;        ///< [B x quadratic size of one component]; gaussian
+  std::array<double, 2> prior = {1, 1};  ///< a and b of the other families ...
+  std::vector<double> rate;              ///< [B x D] ... or b per column
+  std::vector<std::string> complaints;   ///< [B] why a problem cannot be fitted
+};
+Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                 const double* weight, kernels::cpu::ThreadPool& pool);
+
+/// The model of all problems, and the handles by which its posterior is read.
+struct MixtureModel {
+  Model model;
+  Variable z, pi;
+  Variable mu, lambda;  ///< gaussian: one factor
+  Variable theta;       ///< the parameter of any other family
+
+  /// Why problem b cannot be fitted; empty when it can.
+  std::string complaint(std::size_t b) const;
+};
+MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                   const std::vector<double>& weight, const Prepared& data);
+
+/// How the rows of a family that is not gaussian come about.
+Conditional::Kind conditional_of(ComponentFamily family);
+
+/// The parameters of all problems; NaN where there was nothing to fit.
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+                      const Prepared& data);
+
+/// One problem has all threads to itself; several are dealt out whole.
+void over_problems(std::size_t problems, kernels::cpu::ThreadPool& pool, const std::function<void(std::size_t)>& work);
+
+/// Rows of problem b.
+kernels::Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b);
+
+}  // namespace cavi

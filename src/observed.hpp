@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data that are no Gaussian's: which values they can have, and their terms.
+#pragma once
+
+#include "src/model_impl.hpp"
+
+#include <cavi/matrix.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cavi {
+
+/// Whole numbers up to this one are float32 numbers.
+inline constexpr double kLargestFloat32Count = 1 << 24;
+std::string too_large_for_float32(double count);
+
+/// What a conditional of the kind can have produced.
+struct Values {
+  const char* what;  ///< "0 or 1"
+  bool (*hold)(double);
+  double (*log_base)(double);  ///< the part of ln p(x) that holds no parameter; nullptr: there is none
+};
+Values values_of(Conditional::Kind kind);
+
+/// "row 3, column 1 (from 0): 0.5 is not 0 or 1".
+std::string wrong_value(std::int64_t row, std::int64_t column, double value, const std::string& needed);
+
+/// Terms of log p(child | parents) for a kind that values_of() knows, over `over`, the child's labels. A problem whose
+/// data cannot be is refused. Throws NotConjugate, ShapeError.
+std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, const Conditional& c);
+
+/// Calls visit(row, numbers) for every row of a matrix, block by block, in float64.
+template <class Visit>
+void for_each_row(const Matrix& x, Visit visit) {
+  if (x.rows() == 0 || x.cols() == 0) return;
+  const std::int64_t cols = x.cols(), block = std::clamp<std::int64_t>((1 << 16) / cols, 1, x.rows());
+  std::vector<double> wide(std::size_t(block * cols));
+  std::vector<float> narrow(x.scalar() == Scalar::float32 ? wide.size() : 0);
+  for (std::int64_t first = 0; first < x.rows(); first += block) {
+    const std::int64_t count = std::min(block, x.rows() - first);
+    if (narrow.empty()) {
+      x.source()->read(first, count, wide.data());
+    } else {
+      x.source()->read(first, count, narrow.data());
+      std::copy_n(narrow.data(), count * cols, wide.data());
+    }
+    for (std::int64_t i = 0; i < count; ++i) visit(first + i, wide.data() + i * cols);
+  }
+}
+
+}  // namespace cavi
