@@ -32,7 +32,7 @@ void print_build(bool json) {
     j["version"] = CAVI_VERSION;
     j["compiler"] = CAVI_COMPILER_NAME;
     j["build_type"] = CAVI_BUILD_TYPE;
-    j["hdf5"] = bool(CAVI_CLI_HDF5);
+    j["hdf5"] = CAVI_CLI_HDF5;
     j["instruction_set"] = simd;
     j["devices"] = nlohmann::ordered_json::array();
     for (const Device& d : Device::all()) j["devices"].push_back(d.name());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One component in one dimension is exact Bayesian inference: its bound is the evidence of a Normal-Gamma model.
+// One component in one dimension is exact Bayesian inference: its bound is the evidence of a Normal-Gamma model, and
+// its predictive density is what the evidence is multiplied by when one more row comes.
 #include <cavi/cavi.hpp>
 
 #include <cmath>
@@ -29,5 +30,12 @@ int main() {
   cavi::Mixture mixture(options, cavi::Device::cpu(1));
   const cavi::Summary summary = mixture.fit(cavi::Matrix::view(x.data(), std::int64_t(x.size()), 1));
   std::printf("bound %.12f, evidence %.12f\n", summary.elbo, log_evidence(x));
-  return std::abs(summary.elbo - log_evidence(x)) < 1e-10 ? 0 : 1;
+  std::vector<double> more = x;
+  more.push_back(3.25);
+  const double predictive = mixture.score(cavi::Matrix::view(&more.back(), 1, 1));
+  std::printf("predictive %.12f, ratio of evidences %.12f\n", predictive, log_evidence(more) - log_evidence(x));
+  return std::abs(summary.elbo - log_evidence(x)) < 1e-10 &&
+                 std::abs(predictive - (log_evidence(more) - log_evidence(x))) < 1e-10
+             ? 0
+             : 1;
 }
