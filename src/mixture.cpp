@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The estimator: builds the model of a mixture, finds a start, calls the engine, reads the posterior.
+#include "src/independent.hpp"
 #include "src/mixture_model.hpp"
 #include "src/model_file.hpp"
 #include "src/observed.hpp"

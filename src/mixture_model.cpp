@@ -2,6 +2,7 @@
 #include "src/mixture_model.hpp"
 
 #include "src/covariance_type.hpp"
+#include "src/independent.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
 
@@ -172,12 +173,6 @@ void build_other(const MixtureOptions& o, const Prepared& data, const Data& rows
 }
 
 }  // namespace
-
-Conditional::Kind conditional_of(ComponentFamily family) {
-  return family == ComponentFamily::bernoulli ? Conditional::Kind::bernoulli
-         : family == ComponentFamily::poisson ? Conditional::Kind::poisson
-                                              : Conditional::Kind::exponential;
-}
 
 std::string MixtureModel::complaint(std::size_t b) const {
   const std::vector<std::string>& all = model.impl().complaints;

@@ -40,9 +40,6 @@ struct MixtureModel {
 MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                    const std::vector<double>& weight, const Prepared& data);
 
-/// How the rows of a family that is not gaussian come about.
-Conditional::Kind conditional_of(ComponentFamily family);
-
 /// The parameters of all problems; NaN where there was nothing to fit.
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
                       const Prepared& data);

@@ -170,9 +170,9 @@ class Mixture {
   TopComponents predict_top(const Matrix& x, int k) const;
   void predict_top(const Matrix& x, int k, const LabelledNumberSink& sink) const;
 
-  /// Log posterior predictive density of every row in nats, a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
-  /// covariance type) [N]. It integrates to 1: weights are E[pi] over their sum, as sticks leave some of it to
-  /// components beyond K.
+  /// Log posterior predictive of every row in nats [N]: a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
+  /// covariance type), for the other families of what integrating their parameters out leaves. It integrates to 1:
+  /// weights are E[pi] over their sum, as sticks leave some of it to components beyond K.
   std::vector<double> score_samples(const Matrix& x) const;
   void score_samples(const Matrix& x, const NumberSink& sink) const;
   /// Their mean, NaN for N = 0.
