@@ -25,5 +25,12 @@ struct Command {
 };
 
 Command add_fit(CLI::App& app);
+Command add_predict(CLI::App& app);
+Command add_score(CLI::App& app);
+Command add_sample(CLI::App& app);
+Command add_info(CLI::App& app);
+Command add_convert(CLI::App& app);
+Command add_completion(CLI::App& app);
+Command add_man(CLI::App& app);
 
 }  // namespace cavi::cli

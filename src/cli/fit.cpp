@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // cavi fit: a mixture from a file of rows.
 #include "src/cli/command.hpp"
+#include "src/cli/config.hpp"
 #include "src/cli/data.hpp"
 #include "src/cli/inputs.hpp"
+#include "src/cli/model.hpp"
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
 #include "src/cli/text.hpp"
@@ -92,6 +94,7 @@ constexpr const char* kFooter =
     "  cavi fit faithful.csv --n-components 6\n"
     "  cavi fit big.npy --n-components 256 --covariance-type diag --json > fit.json\n"
     "  cavi fit days.csv --n-components 8 --save m.npz --checkpoint c.npz --resume\n"
+    "  cavi fit days.csv --config options.ini\n"
     "\nPrints one line about the fit, then a table of the active components (those with an expected count\n"
     "N_k of at least half a row) by falling weight. Messages go to standard error, among them a warning\n"
     "when the fit did not converge. Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n"
@@ -112,6 +115,7 @@ Command add_fit(CLI::App& app) {
     fit_parser->add_option(name, text, help)->type_name(type)->group(group);
   };
   add_data_options(*fit_parser, a->data);
+  add_config_option(*fit_parser);
 
   const char* group = "Model";
   add(group, "--n-components", a->n_components, "K", "Number of components at most (required)");
@@ -147,9 +151,7 @@ Command add_fit(CLI::App& app) {
 
   group = "Where it runs";
   add(group, "--precision", a->precision, "P", "Arithmetic over rows: float32 (default) or float64");
-  add(group, "--device", a->device, "DEVICE", "auto (default: a CUDA device if there is one), cpu,\ncuda or cuda:N");
-  add(group, "--threads", a->threads, "T",
-      "Threads of the CPU (default: one per processor); the\nresult does not depend on them");
+  add_device_options(*fit_parser, a->device, a->threads);
 
   group = "Output";
   add(group, "--save", a->save, "FILE", "Write the fitted model: an .npz that numpy.load opens");

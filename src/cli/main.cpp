@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cavi command: which subcommand runs, and what becomes of its exceptions.
 #include "src/cli/command.hpp"
+#include "src/cli/config.hpp"
+#include "src/cli/describe.hpp"
 #include "src/cli/text.hpp"
 
 #include <cavi/error.hpp>
@@ -24,18 +26,17 @@ constexpr const char* kDescription =
     "Bayesian mixtures by coordinate-ascent variational inference: as many components as the\n"
     "data support, their uncertainty, and an exact bound on the evidence.\n";
 constexpr const char* kFooter =
-    "\nExample:\n"
-    "  cavi fit measurements.csv --n-components 20\n"
+    "\nExamples:\n"
+    "  cavi fit measurements.csv --n-components 20 --save model.npz   # find the groups\n"
+    "  cavi info model.npz                                            # what they are\n"
+    "  cavi predict model.npz new.csv --out groups.npy                # which group new rows belong to\n"
+    "  cavi score model.npz new.csv                                   # how well the model foresaw them\n"
+    "  cavi sample model.npz --rows 1000 --out like_them.csv          # rows of the same kind\n"
     "\n`cavi COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage or input.";
 
 /// What must be given stands without brackets.
 struct Help : CLI::Formatter {
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    std::string usage = "Usage: " + name;
-    for (const CLI::Option* option : app->get_options())
-      if (option->get_positional()) usage += " " + option->get_name();
-    return usage + (app->get_subcommands({}).empty() ? " [OPTIONS]\n" : " COMMAND [OPTIONS]\n");
-  }
+  std::string make_usage(const CLI::App* app, std::string) const override { return "Usage: " + usage_of(*app) + "\n"; }
 };
 
 int complain(int code, const std::string& message) {
@@ -50,7 +51,8 @@ int run(int argc, char** argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.formatter(std::make_shared<Help>());
   app.get_formatter()->column_width(34);
-  const std::vector<Command> commands{add_fit(app)};
+  const std::vector<Command> commands{add_fit(app),  add_predict(app), add_score(app),      add_sample(app),
+                                      add_info(app), add_convert(app), add_completion(app), add_man(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -61,6 +63,7 @@ int run(int argc, char** argv) {
   }
   for (const Command& command : commands) {
     if (!command.parser->parsed()) continue;
+    apply_config(*command.parser);
     command.run();
     return finish_output() ? kDone : complain(kFailed, "standard output cannot be written");
   }

@@ -78,6 +78,14 @@ std::optional<E> find_choice(const std::string& text, const Choices<E>& choices)
   return {};
 }
 
+/// The name of a choice; empty when it has none.
+template <class E>
+std::string_view name_of(const Choices<E>& choices, E value) {
+  for (const auto& [name, choice] : choices)
+    if (choice == value) return name;
+  return {};
+}
+
 /// "a, b, c": the names of the choices.
 template <class E>
 std::string names(const Choices<E>& choices) {

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace cavi::test {
 namespace {
 
@@ -51,6 +53,15 @@ Run run_cavi_on_terminal(const std::vector<std::string>& arguments) {
   ::close(slave);
   ::close(master);
   return result;
+}
+
+std::string refusal(const std::vector<std::string>& arguments, int code) {
+  const Run run = run_cavi(arguments);
+  EXPECT_EQ(run.code, code) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_TRUE(run.err.starts_with("cavi: ")) << run.err;
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  return run.err.size() > 7 ? run.err.substr(6, run.err.size() - 7) : "";
 }
 
 nlohmann::json fit_json(std::vector<std::string> arguments) {

@@ -25,6 +25,10 @@ Run run_cavi_on_terminal(const std::vector<std::string>& arguments);
 /// `cavi fit arguments... --json`; the test fails unless it ends with 0 and prints one JSON document.
 nlohmann::json fit_json(std::vector<std::string> arguments);
 
+/// Runs `cavi arguments...`, which must end with `code`, one line on standard error and nothing on standard output;
+/// returns the line without "cavi: " and the end of line.
+std::string refusal(const std::vector<std::string>& arguments, int code = 2);
+
 inline std::string test_file(const std::string& name) { return std::string(CAVI_TEST_DIR) + "/" + name; }
 
 }  // namespace cavi::test

@@ -11,20 +11,10 @@
 namespace {
 
 using cavi::test::Folder;
-using cavi::test::run_cavi;
+using cavi::test::refusal;
 using cavi::test::test_file;
 
 const std::string kFaithful = test_file("data/faithful.csv");
-
-/// Runs `cavi arguments...`, which must be refused; returns the line without "cavi: " and the end of line.
-std::string refusal(const std::vector<std::string>& arguments, int code = 2) {
-  const auto run = run_cavi(arguments);
-  EXPECT_EQ(run.code, code) << run.err;
-  EXPECT_EQ(run.out, "");
-  EXPECT_TRUE(run.err.starts_with("cavi: ")) << run.err;
-  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
-  return run.err.size() > 7 ? run.err.substr(6, run.err.size() - 7) : "";
-}
 
 std::string fit_refusal(const std::string& data, std::vector<std::string> more = {}) {
   more.insert(more.begin(), {"fit", data, "--n-components", "3"});

@@ -12,3 +12,12 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK_DIR}/build -DCMAKE_P
     -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DCMAKE_CXX_COMPILER=${CXX_COMPILER} "-DCMAKE_CXX_FLAGS=${CXX_FLAGS}")
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer)
+
+if(EXISTS ${WORK_DIR}/moved/bin/cavi)
+  foreach(file share/man/man1/cavi.1 share/bash-completion/completions/cavi share/zsh/site-functions/_cavi)
+    file(READ ${WORK_DIR}/moved/${file} text LIMIT 4096)
+    if(NOT text MATCHES cavi)
+      message(FATAL_ERROR "${file} says nothing of cavi")
+    endif()
+  endforeach()
+endif()
