@@ -15,6 +15,7 @@ namespace cavi::kernels {
 ///     Gaussian    s_nk = constant_k - q_nk
 ///     Student-t   s_nk = constant_k - exponent_k log(1 + factor_k q_nk)
 ///                 diag: the sum over features of such logarithms, as each has a Student-t of its own
+///     linear      s_nk = constant_k + <mean_k, x_n>
 ///
 /// A row's responsibilities are exp(s_nk) over their sum, its log density is the logarithm of that sum. Both in
 /// float64.

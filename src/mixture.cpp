@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The estimator: builds the model of a mixture, finds a start, calls the engine, reads the posterior.
-#include "src/mixture_model.hpp"
+#include "src/independent.hpp"
+#include "src/mixture_fit.hpp"
 #include "src/model_file.hpp"
 #include "src/observed.hpp"
 
@@ -9,106 +10,9 @@
 #include <cavi/mixture.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace cavi {
-
-namespace {
-
-using kernels::Rows;
-using kernels::cpu::ThreadPool;
-
-void throw_if_any(const std::vector<std::string>& problems) {
-  if (problems.empty()) return;
-  std::string text = problems[0];
-  for (std::size_t i = 1; i < problems.size(); ++i) text += "\n" + problems[i];
-  throw OptionError(text);
-}
-
-/// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
-Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                  const double* weight, const MixtureModel& m, const Prepared& data, ThreadPool& pool) {
-  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
-  kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
-  c.origin.resize(problems * d);  // zero where the model has none
-  over_problems(problems, pool, [&](std::size_t b) {
-    Rows rows = rows_of(x, offsets, b);
-    if (rows.count == 0 || !m.complaint(b).empty()) return;
-    rows.origin = &c.origin[b * d];
-    const auto found = kernels::cpu::start_centres(rows, weight ? weight + rows.first : nullptr, o.n_components,
-                                                   o.init_params, o.seed, o.precision, pool);
-    std::copy(found.begin(), found.end(), c.centres.begin() + std::ptrdiff_t(b * size));
-  });
-  return kernels::cpu::nearest_centres(std::move(c));
-}
-
-/// What becomes of data that cannot be fitted.
-enum class Failure { thrown, status };
-
-/// `resume`, when given, holds a checkpoint of these data.
-MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                          const std::vector<double>& weight, const InitialResponsibilities& start, const Device& device,
-                          const ModelFile* resume, Failure failure) {
-  ThreadPool pool(device.threads());
-  const double* w = weight.empty() ? nullptr : weight.data();
-  const Prepared data = prepare(o, x, offsets, w, pool);
-  const MixtureModel m = build(o, x, offsets, weight, data);
-  if (failure == Failure::thrown && !m.complaint(0).empty()) {
-    require_values(x, o);  // names row and column
-    throw NumericalError(x.name() + ": " + m.complaint(0));
-  }
-
-  Factorisation q(m.model);
-  if (o.family == ComponentFamily::gaussian) q.joint({m.mu, m.lambda});
-  const Variable parameters = o.family == ComponentFamily::gaussian ? m.mu : m.theta;
-  if (resume)
-    q.start_random(m.z);  // any start will do: the state replaces it
-  else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
-    q.start_labels(m.z, *labels);
-  else if (const auto* responsibilities = std::get_if<Matrix>(&start))
-    q.start_responsibilities(m.z, *responsibilities);
-  else if (o.init_params == Init::random)
-    q.start_random(m.z);
-  else
-    q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, pool));
-
-  Options options;
-  options.seed = o.seed;
-  options.fuse = o.fuse;
-  options.precision = o.precision;
-  options.on_sweep = o.on_sweep;
-  options.start_updates = {{m.pi}, {parameters}};
-  State state;
-  if (resume) {
-    state = {{resume->checkpoint->q}, {resume->summary}};
-    options.resume = &state;
-  }
-  if (!o.checkpoint.empty()) {
-    options.checkpoint_every = o.checkpoint_every;
-    options.on_checkpoint = [&, of = fingerprint(x, weight)](const State& s, const Posterior& so_far) {
-      write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
-    };
-  }
-  const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {parameters}}, {o.max_iter, o.tol}, device, options);
-
-  MixtureBatch out;
-  out.posterior = read(m, o, posterior, x.cols(), data);
-  for (int b = 0; b < posterior.n_problems(); ++b) out.summaries.push_back(posterior.summary(b));
-  return out;
-}
-
-void require_weights(const std::vector<double>& weight) {
-  const auto wrong =
-      std::find_if_not(weight.begin(), weight.end(), [](double w) { return w >= 0 && std::isfinite(w); });
-  if (wrong != weight.end())
-    throw NumericalError("sample_weight: element " + std::to_string(wrong - weight.begin()) + " is " +
-                         std::to_string(*wrong) + ", not a number that is zero or more");
-  if (!weight.empty() && std::all_of(weight.begin(), weight.end(), [](double w) { return w == 0; }))
-    throw ShapeError("sample_weight is zero for every row");
-}
-
-}  // namespace
 
 void require_values(const Matrix& x, const MixtureOptions& options) {
   if (options.family == ComponentFamily::gaussian) return require_finite(x);
@@ -139,15 +43,31 @@ Summary Mixture::run(const Matrix& x, const std::vector<double>& sample_weight, 
     throw ShapeError(x.name() + ": " + std::to_string(x.rows()) + " rows x " + std::to_string(x.cols()) +
                      " columns: nothing to fit");
   throw_if_any(options_.problems(x.cols()));
-  if (!sample_weight.empty() && std::int64_t(sample_weight.size()) != x.rows())
-    throw ShapeError("sample_weight has " + std::to_string(sample_weight.size()) + " numbers for " +
-                     std::to_string(x.rows()) + " rows");
-  require_weights(sample_weight);
+  require_weights(sample_weight, x.rows());
+  if (!sample_weight.empty() &&
+      std::all_of(sample_weight.begin(), sample_weight.end(), [](double w) { return w == 0; }))
+    throw ShapeError("sample_weight is zero for every row");
+  if (options_.n_init > 1 && !resume && std::holds_alternative<std::monostate>(start))
+    return run_restarts(x, sample_weight);
   MixtureBatch fit = fit_problems(options_, x, {0, x.rows()}, sample_weight, start, device_, resume, Failure::thrown);
   if (fit.summaries[0].termination == Termination::numerical_error)
     throw NumericalError(x.name() + ": " + fit.summaries[0].message);
   posterior_ = std::move(fit.posterior);
   return summary_ = std::move(fit.summaries[0]);
+}
+
+Summary Mixture::run_restarts(const Matrix& x, const std::vector<double>& sample_weight) {
+  std::vector<MixtureOptions> entries = restarts(options_);
+  bool stopped = false;  // on_sweep is called from one thread at a time
+  for (MixtureOptions& entry : entries)
+    if (entry.on_sweep)
+      entry.on_sweep = [&](const Sweep& sweep) { return !(stopped = stopped || !options_.on_sweep(sweep)); };
+  MixtureSelection found = select_mixture(entries, x, sample_weight, device_);
+  if (found.models.empty()) throw NumericalError(found.summaries[0].message);
+  posterior_ = std::move(found.models[0].posterior_);
+  summary_ = std::move(found.models[0].summary_);
+  summary_.restart = found.ranking[0];
+  return summary_;
 }
 
 void Mixture::save(const std::filesystem::path& file) const {
@@ -187,15 +107,5 @@ const MixturePosterior& Mixture::posterior() const {
 }
 
 const Summary& Mixture::summary() const { return posterior(), summary_; }
-
-MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                       Device device) {
-  throw_if_any(options.problems(x.cols()));
-  if (!options.checkpoint.empty()) throw OptionError("checkpoint is for the fit of one mixture, not for a batch");
-  if (offsets.empty() || offsets.front() != 0 || offsets.back() != x.rows() ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    throw ShapeError("offsets must ascend from 0 to the number of rows, " + std::to_string(x.rows()));
-  return fit_problems(options, x, offsets, {}, {}, device, nullptr, Failure::status);
-}
 
 }  // namespace cavi

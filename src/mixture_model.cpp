@@ -2,6 +2,7 @@
 #include "src/mixture_model.hpp"
 
 #include "src/covariance_type.hpp"
+#include "src/independent.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
 
@@ -100,12 +101,14 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols());
   const bool gaussian = o.family == ComponentFamily::gaussian;
   Prepared out = without_data(o, problems, d);
-  if (!gaussian && out.rate.empty()) return out;
+  if (!gaussian && out.rate.empty() && !weight) return out;
   over_problems(problems, pool, [&](std::size_t b) {
     const Rows rows = rows_of(x, offsets, b);
     if (rows.count == 0) return;
-    const kernels::cpu::RowMoments m =
-        kernels::cpu::row_moments(rows, weight ? weight + rows.first : nullptr, gaussian && !o.covariance_prior, pool);
+    const double* w = weight ? weight + rows.first : nullptr;
+    if (w && std::all_of(w, w + rows.count, [](double v) { return v == 0; }))
+      return void(out.complaints[b] = "every row has weight zero");
+    const kernels::cpu::RowMoments m = kernels::cpu::row_moments(rows, w, gaussian && !o.covariance_prior, pool);
     const auto finite = [](double v) { return std::isfinite(v); };
     if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end())
       out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
@@ -113,7 +116,7 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
       out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
     else if (gaussian)
       prepare_gaussian(o, m, b, out);
-    else
+    else if (!out.rate.empty())
       std::transform(m.mean.begin(), m.mean.end(), &out.rate[b * d],
                      [&](double mean) { return default_rate(o.family, mean); });
   });
@@ -172,12 +175,6 @@ void build_other(const MixtureOptions& o, const Prepared& data, const Data& rows
 }
 
 }  // namespace
-
-Conditional::Kind conditional_of(ComponentFamily family) {
-  return family == ComponentFamily::bernoulli ? Conditional::Kind::bernoulli
-         : family == ComponentFamily::poisson ? Conditional::Kind::poisson
-                                              : Conditional::Kind::exponential;
-}
 
 std::string MixtureModel::complaint(std::size_t b) const {
   const std::vector<std::string>& all = model.impl().complaints;
@@ -259,6 +256,18 @@ bool is_fitted(const Summary& s) {
 
 }  // namespace
 
+std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p) {
+  return {&p.counts,
+          &p.weights,
+          &p.weight_concentration,
+          &p.means,
+          &p.component_parameters,
+          &p.mean_precision,
+          &p.degrees_of_freedom,
+          &p.inverse_scale,
+          &p.covariances};
+}
+
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
                       const Prepared& data) {
   MixturePosterior p;
@@ -268,17 +277,9 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
   p.family = o.family;
   p.covariance_type = o.covariance_type;
   p.weight_prior = o.weight_concentration_prior_type;
-  const std::array arrays{&p.counts,
-                          &p.weights,
-                          &p.weight_concentration,
-                          &p.means,
-                          &p.component_parameters,
-                          &p.mean_precision,
-                          &p.degrees_of_freedom,
-                          &p.inverse_scale,
-                          &p.covariances};
+  const auto arrays = arrays_of(p);
   for (int b = 0; b < p.n_problems; ++b) {
-    std::array<std::size_t, arrays.size()> before{};
+    std::array<std::size_t, 9> before{};
     std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });
     if (o.family == ComponentFamily::gaussian)
       read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(n_features)], p);

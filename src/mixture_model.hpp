@@ -40,8 +40,8 @@ struct MixtureModel {
 MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                    const std::vector<double>& weight, const Prepared& data);
 
-/// How the rows of a family that is not gaussian come about.
-Conditional::Kind conditional_of(ComponentFamily family);
+/// Every array of a posterior.
+std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p);
 
 /// The parameters of all problems; NaN where there was nothing to fit.
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,

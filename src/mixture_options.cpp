@@ -59,6 +59,8 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
     only_gaussian(covariance_prior.has_value(), "covariance_prior");
     only_gaussian(reg_covar != usual.reg_covar, "reg_covar");
   }
+  c.unless(n_init >= 1, "n_init must be at least 1, not {}", n_init);
+  c.unless(checkpoint.empty() || n_init <= 1, "n_init must be 1 for a fit with a checkpoint, not {}", n_init);
   c.unless(max_iter >= 0, "max_iter must be 0 or more, not {}", max_iter);
   c.unless(tol >= 0, "tol must be 0 or more, not {}", tol);
   c.unless(checkpoint_every >= 1, "checkpoint_every must be at least 1, not {}", checkpoint_every);

@@ -3,6 +3,7 @@
 
 #include "kernels/math/special.hpp"
 #include "src/covariance_type.hpp"
+#include "src/independent.hpp"
 #include "src/linear_algebra.hpp"
 
 #include <cmath>
@@ -100,7 +101,31 @@ std::vector<double> predictive_weights(const MixturePosterior& p) {
   return w;
 }
 
+namespace {
+
+/// E ln pi_k + sum_d E ln p(x_d; theta_kd), but for what is the same for all components.
+MixtureScores independent_scores(const MixturePosterior& p) {
+  MixtureScores s;
+  s.component = Component::linear;
+  s.components = p.n_components;
+  s.features = p.n_features;
+  s.origin.assign(std::size_t(p.n_features), 0);
+  s.constant = expected_log_weights(p);
+  const std::size_t features = std::size_t(p.n_features);
+  with_independent(p.family, [&]<class F>(F) {
+    for (std::size_t i = 0; i < p.means.size(); ++i) {
+      const auto e = F::expected_log(p.component_parameters[2 * i], p.component_parameters[2 * i + 1]);
+      s.mean.push_back(e.coefficient);
+      s.constant[i / features] += e.constant;
+    }
+  });
+  return s;
+}
+
+}  // namespace
+
 MixtureScores responsibility_scores(const MixturePosterior& p) {
+  if (p.family != ComponentFamily::gaussian) return independent_scores(p);
   const int d = p.n_features;
   const bool matrix = is_matrix(p.covariance_type);
   std::vector<double> log_det;

@@ -14,7 +14,8 @@
 ///         spherical      Student-t, nu degrees of freedom, one scale for all features:
 ///                        Gamma((nu + D) / 2) / Gamma(nu / 2) (c / (pi S))^(D/2) (1 + c |z|^2 / S)^(-(nu + D) / 2)
 ///
-/// where z = x - m_k. The weights w are E[pi], divided by their sum: sticks leave some of it to components beyond K.
+/// where z = x - m_k. Features of the other families have closed forms of their own, in math/components/. The weights w
+/// are E[pi], divided by their sum: sticks leave some of it to components beyond K.
 #pragma once
 
 #include "kernels/mixture_scores.hpp"
@@ -25,7 +26,8 @@
 
 namespace cavi {
 
-/// Both are for the only problem of a posterior. Throw NumericalError when an inverse scale is not positive definite.
+/// Both are for the only problem of a posterior, the predictive ones for a gaussian one. Throw NumericalError when an
+/// inverse scale is not positive definite.
 kernels::MixtureScores responsibility_scores(const MixturePosterior& posterior);
 kernels::MixtureScores predictive_scores(const MixturePosterior& posterior);
 

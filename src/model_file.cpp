@@ -35,6 +35,7 @@ void visit_model(Archive&& archive, Options& o) {
   archive("degrees_of_freedom_prior", o.degrees_of_freedom_prior);
   archive("reg_covar", o.reg_covar);
   archive("init_params", o.init_params);
+  archive("n_init", o.n_init);
   archive("seed", o.seed);
   archive("precision", o.precision);
   archive("fuse", o.fuse);
@@ -57,6 +58,7 @@ void visit_summary(Archive&& archive, S& s) {
   archive("device", s.device);
   archive("precision", s.precision);
   archive("fused", s.fused);
+  archive("restart", s.restart);
 }
 
 template <class Archive, class F>

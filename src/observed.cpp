@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/observed.hpp"
 
-#include "kernels/math/components/bernoulli.hpp"
-#include "kernels/math/components/exponential.hpp"
-#include "kernels/math/components/poisson.hpp"
+#include "src/independent.hpp"
 
 #include <cavi/error.hpp>
 
 #include <fmt/format.h>
 
 namespace cavi {
-
-namespace components = kernels::components;
 
 namespace {
 
@@ -87,12 +83,10 @@ int survey(Model::Impl& m, int child, const Values& values) {
 }  // namespace
 
 Values values_of(Conditional::Kind kind) {
-  using components::Bernoulli, components::Poisson, components::Exponential;
-  switch (kind) {
-    case Conditional::Kind::bernoulli: return {Bernoulli::values, Bernoulli::holds, nullptr};
-    case Conditional::Kind::poisson: return {Poisson::values, Poisson::holds, Poisson::log_base};
-    default: return {Exponential::values, Exponential::holds, nullptr};
-  }
+  const bool counts = kind == Conditional::Kind::poisson;
+  return with_independent(family_of(kind), [&]<class F>(F) -> Values {
+    return {F::values, F::holds, counts ? F::log_base : nullptr};
+  });
 }
 
 std::string too_large_for_float32(double count) {

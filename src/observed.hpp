@@ -32,23 +32,27 @@ std::string wrong_value(std::int64_t row, std::int64_t column, double value, con
 /// data cannot be is refused. Throws NotConjugate, ShapeError.
 std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, const Conditional& c);
 
-/// Calls visit(row, numbers) for every row of a matrix, block by block, in float64.
+/// Calls visit(row, numbers) for `rows` rows from the first on, block by block, in float64.
 template <class Visit>
-void for_each_row(const Matrix& x, Visit visit) {
-  if (x.rows() == 0 || x.cols() == 0) return;
-  const std::int64_t cols = x.cols(), block = std::clamp<std::int64_t>((1 << 16) / cols, 1, x.rows());
+void for_each_row(const MatrixSource& x, std::int64_t first, std::int64_t rows, Visit visit) {
+  if (rows == 0 || x.cols() == 0) return;
+  const std::int64_t cols = x.cols(), block = std::clamp<std::int64_t>((1 << 16) / cols, 1, rows), end = first + rows;
   std::vector<double> wide(std::size_t(block * cols));
   std::vector<float> narrow(x.scalar() == Scalar::float32 ? wide.size() : 0);
-  for (std::int64_t first = 0; first < x.rows(); first += block) {
-    const std::int64_t count = std::min(block, x.rows() - first);
+  for (; first < end; first += block) {
+    const std::int64_t count = std::min(block, end - first);
     if (narrow.empty()) {
-      x.source()->read(first, count, wide.data());
+      x.read(first, count, wide.data());
     } else {
-      x.source()->read(first, count, narrow.data());
+      x.read(first, count, narrow.data());
       std::copy_n(narrow.data(), count * cols, wide.data());
     }
     for (std::int64_t i = 0; i < count; ++i) visit(first + i, wide.data() + i * cols);
   }
+}
+template <class Visit>
+void for_each_row(const Matrix& x, Visit visit) {
+  if (x.source()) for_each_row(*x.source(), 0, x.rows(), visit);
 }
 
 }  // namespace cavi

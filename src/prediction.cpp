@@ -2,7 +2,9 @@
 // What a fitted mixture says about rows. They come and go in waves, so that neither file nor results need memory.
 #include "kernels/cpu/mixture_predict.hpp"
 #include "kernels/cpu/reduce.hpp"
+#include "src/independent.hpp"
 #include "src/mixture_scores.hpp"
+#include "src/observed.hpp"
 #include "src/sampler.hpp"
 
 #include <cavi/error.hpp>
@@ -32,6 +34,18 @@ int threads_for(const Device& device, std::int64_t rows) {
   return int(std::clamp<std::int64_t>(rows / 1024, 1, device.threads()));
 }
 
+/// Throws NumericalError when a number is none that the family can have.
+void require_values(ComponentFamily family, const Rows& rows, ThreadPool& pool) {
+  constexpr std::int64_t kTask = 1024;  // rows
+  const Values values = values_of(conditional_of(family));
+  pool.run((rows.count + kTask - 1) / kTask, [&](std::int64_t task, int) {
+    const std::int64_t first = task * kTask, count = std::min(kTask, rows.count - first);
+    for_each_row(*rows.source, rows.first + first, count, [&](std::int64_t, const double* row) {
+      if (!std::all_of(row, row + rows.source->cols(), values.hold)) throw NumericalError("a value that cannot be");
+    });
+  });
+}
+
 /// compute(rows, pool), then deliver(), wave by wave. The one place where predictions meet a device:
 /// every wave is rows, scores and room for results, which is what the twin of another device would take.
 template <class Compute, class Deliver>
@@ -42,13 +56,17 @@ void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, 
     throw ShapeError(
         fmt::format("{}: {} columns, but the mixture was fitted to data with {}", x.name(), x.cols(), p.n_features));
   const std::int64_t wave = wave_rows(bytes_per_row);
+  MixtureOptions family;
+  family.family = p.family;
+  family.precision = Scalar::float64;
   ThreadPool pool(threads_for(device, x.rows()));
   for (std::int64_t first = 0; first < x.rows(); first += wave) {
     const Rows rows{x.source().get(), first, std::min(wave, x.rows() - first), nullptr};
     try {
+      if (p.family != ComponentFamily::gaussian) require_values(p.family, rows, pool);
       compute(rows, pool);
     } catch (const NumericalError& e) {
-      require_finite(x);  // knows the place
+      require_values(x, family);  // knows the place
       throw NumericalError(x.name() + ": " + e.what());
     }
     deliver();
@@ -130,12 +148,16 @@ void Mixture::predict_top(const Matrix& x, int k, const LabelledNumberSink& sink
 }
 
 void Mixture::score_samples(const Matrix& x, const NumberSink& sink) const {
-  const MixtureScores scores = predictive_scores(posterior());
+  const bool gaussian = posterior().family == ComponentFamily::gaussian;
+  const MixtureScores scores = gaussian ? predictive_scores(*posterior_) : MixtureScores{};
   Wave<double> density(1);
   in_waves(
       *posterior_, x, device_, sizeof(double),
       [&](const Rows& rows, ThreadPool& pool) {
-        kernels::cpu::mixture_log_density(scores, rows, density.room(rows.count), pool);
+        if (gaussian)
+          kernels::cpu::mixture_log_density(scores, rows, density.room(rows.count), pool);
+        else
+          independent_log_density(*posterior_, rows, density.room(rows.count), pool);
       },
       [&] { sink(density.all()); });
 }

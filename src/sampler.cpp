@@ -3,6 +3,7 @@
 
 #include "kernels/math/distributions.hpp"
 #include "src/covariance_type.hpp"
+#include "src/independent.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/mixture_scores.hpp"
 
@@ -28,6 +29,7 @@ double inverse_root_of_chi_squared(double degrees_of_freedom, RowNumbers& number
 
 Sampler::Sampler(const MixturePosterior& p) : posterior_(p), cumulative_(predictive_weights(p)) {
   std::partial_sum(cumulative_.begin(), cumulative_.end(), cumulative_.begin());
+  if (p.family != ComponentFamily::gaussian) return;
   const std::size_t size = p.inverse_scale.size() / p.degrees_of_freedom.size();
   for (std::size_t first = 0; first < p.inverse_scale.size(); first += size) {
     const std::span<const double> scale = std::span(p.inverse_scale).subspan(first, size);
@@ -48,6 +50,13 @@ std::int32_t Sampler::draw(std::uint64_t seed, std::uint64_t row, double* out) c
   const double u = numbers.uniform() * cumulative_.back();
   const std::size_t k =
       std::min(last, std::size_t(std::upper_bound(cumulative_.begin(), cumulative_.end(), u) - cumulative_.begin()));
+  if (p.family != ComponentFamily::gaussian) {
+    const double* ab = &p.component_parameters[2 * k * d];
+    with_independent(p.family, [&]<class F>(F) {
+      for (std::size_t i = 0; i < d; ++i) out[i] = F::draw(ab[2 * i], ab[2 * i + 1], numbers);
+    });
+    return std::int32_t(k);
+  }
   const double beta = p.mean_precision[k], nu = p.degrees_of_freedom[tied ? 0 : k];
   const double stretch = std::sqrt((1 + beta) / beta);
   for (std::size_t i = 0; i < d; ++i) out[i] = numbers.normal();

@@ -10,7 +10,8 @@
 
 namespace cavi {
 
-/// A Student-t variate is m + sqrt((1 + beta) / beta) L y / sqrt(g), L L' = S, y standard normal, g chi-squared.
+/// Of a gaussian family: a Student-t variate is m + sqrt((1 + beta) / beta) L y / sqrt(g), L L' = S, y standard normal,
+/// g chi-squared.
 class Sampler {
  public:
   /// Throws NumericalError when an inverse scale is not positive definite.

@@ -19,6 +19,9 @@ namespace cavi::test {
 using cavi::testing::every_kind;
 using cavi::testing::Kind;
 
+inline constexpr CovarianceType kCovariances[]{CovarianceType::full, CovarianceType::tied, CovarianceType::diag,
+                                               CovarianceType::spherical};
+
 inline constexpr WeightPrior kWeightPriors[]{WeightPrior::dirichlet, WeightPrior::dirichlet_process,
                                              WeightPrior::pitman_yor};
 

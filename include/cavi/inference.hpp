@@ -56,6 +56,7 @@ struct Summary {
   std::string device;                ///< what ran: "cpu"
   Scalar precision = Scalar::float64;
   bool fused = false;  ///< whether a mixture sweep replaced the generic operations
+  int restart = 0;     ///< of several starts the one that this is
 
   bool converged() const { return termination == Termination::converged; }
   /// One line: bound, sweeps, why it ended, device, speed.

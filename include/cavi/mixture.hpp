@@ -69,9 +69,10 @@ struct MixtureOptions {
   /// and the rate by which the prior's mean is what a column's mean says: 1 / mean and mean (1 when that is 0).
   std::optional<std::array<double, 2>> component_prior;
   Init init_params = Init::kmeans;
-  std::uint64_t seed = 0;
-  int max_iter = 100;                          ///< sweeps
-  double tol = 1e-6;                           ///< stop when the gain < tol * rows; 0 never stops early
+  int n_init = 1;          ///< starts, of which the one with the largest bound is kept; the first has this seed
+  std::uint64_t seed = 0;  ///< the others seeds that follow from it
+  int max_iter = 100;      ///< sweeps
+  double tol = 1e-6;       ///< stop when the gain < tol * rows; 0 never stops early
   Scalar precision = Scalar::float32;          ///< arithmetic over rows, with counts up to 2^24; parameters are always
                                                ///< float64
   bool fuse = true;                            ///< false: the generic operations, for comparison
@@ -170,9 +171,9 @@ class Mixture {
   TopComponents predict_top(const Matrix& x, int k) const;
   void predict_top(const Matrix& x, int k, const LabelledNumberSink& sink) const;
 
-  /// Log posterior predictive density of every row in nats, a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
-  /// covariance type) [N]. It integrates to 1: weights are E[pi] over their sum, as sticks leave some of it to
-  /// components beyond K.
+  /// Log posterior predictive of every row in nats [N]: a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
+  /// covariance type), for the other families of what integrating their parameters out leaves. It integrates to 1:
+  /// weights are E[pi] over their sum, as sticks leave some of it to components beyond K.
   std::vector<double> score_samples(const Matrix& x) const;
   void score_samples(const Matrix& x, const NumberSink& sink) const;
   /// Their mean, NaN for N = 0.
@@ -201,6 +202,9 @@ class Mixture {
  private:
   Summary run(const Matrix& x, const std::vector<double>& sample_weight, const InitialResponsibilities& start,
               const ModelFile* resume);
+  Summary run_restarts(const Matrix& x, const std::vector<double>& sample_weight);
+  friend struct MixtureSelection select_mixture(const std::vector<MixtureOptions>& entries, const Matrix& x,
+                                                const std::vector<double>& sample_weight, Device device, int keep);
 
   MixtureOptions options_;
   Device device_;
@@ -209,14 +213,35 @@ class Mixture {
 };
 
 /// Many data sets, each fitted by itself with the same options: problem b owns rows [offsets[b], offsets[b + 1]) of
-/// `x`. Every problem has its own seed stream, stopping and status, and gets bit for bit what a fit of its own gives.
-/// A problem that cannot be fitted (no rows, NaN, a count of -1) has a status, NaN for its parameters, and the batch
-/// goes on. Throws OptionError, ShapeError (offsets that do not ascend from 0 to N), DeviceError, IoError.
+/// `x`, and their weights when there are any (N non-negative numbers). Every problem has its own seed stream, starts,
+/// stopping and status, and gets bit for bit what a fit of its own gives. A problem that cannot be fitted (no rows,
+/// NaN, a count of -1, no weight) has a status, NaN for its parameters, and the batch goes on. Memory is that of the
+/// result and of some of the problems. on_sweep is told the problem, from one thread at a time; false stops all. Throws
+/// OptionError, ShapeError (offsets that do not ascend from 0 to N), NumericalError (a negative weight), DeviceError,
+/// IoError.
 struct MixtureBatch {
   MixturePosterior posterior;
   std::vector<Summary> summaries;  ///< one per problem; Summary::termination is its status
 };
 MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                       Device device = Device::best());
+                       Device device = Device::best(), const std::vector<double>& sample_weight = {});
+
+/// The same rows fitted under many options: numbers of components, covariance types, priors, starts. An entry that
+/// fails has a status, and the others go on. Bounds of different families, or of other data, do not compare; of other
+/// priors and numbers of components they do, each being a lower bound on the log evidence.
+struct MixtureSelection {
+  std::vector<Summary> summaries;  ///< one per entry; Summary::termination is its status
+  std::vector<int> ranking;        ///< entries by falling bound, the first of equals first; without those that failed
+  std::vector<Mixture> models;     ///< of the first in the ranking, at most `keep`
+};
+/// Small data are fitted entry by entry on all threads at once, others one after the other. Each entry gets bit for bit
+/// what Mixture::fit() gives. An entry's on_sweep is told its number as the problem, from one thread at a time; false
+/// stops that entry. Throws OptionError naming the entry, ShapeError, DeviceError, IoError.
+MixtureSelection select_mixture(const std::vector<MixtureOptions>& entries, const Matrix& x,
+                                const std::vector<double>& sample_weight = {}, Device device = Device::best(),
+                                int keep = 1);
+
+/// The n_init starts of `options` as entries of their own, each with one start and its seed.
+std::vector<MixtureOptions> restarts(const MixtureOptions& options);
 
 }  // namespace cavi

@@ -30,7 +30,7 @@ Frame frame_of(const MixtureScores& s) {
   const int d = s.features;
   const bool gaussian = s.exponent.empty();
   const double scale = gaussian ? logit_scale(F::kind) : 1;
-  const std::size_t size = std::size_t(F::root_size(d)), roots = s.root.size() / size;
+  const std::size_t size = std::size_t(F::root_size(d)), roots = size > 0 ? s.root.size() / size : 0;
   std::vector<double> root = s.root;
   for (double& v : root) v *= F::kind == Component::spherical ? scale : std::sqrt(scale);
   if (!gaussian && F::kind == Component::diag)
@@ -40,6 +40,8 @@ Frame frame_of(const MixtureScores& s) {
   f.centre = s.mean;
   for (int k = 0; k < s.components; ++k) {
     double* centre = &f.centre[std::size_t(k) * std::size_t(d)];
+    if (F::kind == Component::linear)
+      for (int i = 0; i < d; ++i) centre[i] *= scale;
     if (F::kind == Component::diag)
       for (int i = 0; i < d; ++i) centre[i] *= -root[std::size_t(k) * size + std::size_t(i)];
     if (F::kind == Component::tied)  // R m: an element wants those of m from its own on

@@ -5,6 +5,7 @@
 
 #include "kernels/math/host_device.hpp"
 #include "kernels/math/random.hpp"
+#include "kernels/math/special.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -47,6 +48,25 @@ class RowNumbers {
       if (root <= 0) continue;
       const double v = root * root * root;
       if (std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) return std::log(d * v);
+    }
+  }
+
+  /// A Poisson variate: by adding up probabilities, for large rates by transformed rejection (Hörmann, The transformed
+  /// rejection method for generating Poisson random variables, 1993).
+  CAVI_HOST_DEVICE double poisson_variate(double rate) {
+    if (rate < 10) {
+      double rest = uniform(), p = std::exp(-rate), k = 0;
+      for (; rest > p && p > 0; p *= rate / ++k) rest -= p;
+      return k;
+    }
+    const double log_rate = std::log(rate), b = 0.931 + 2.53 * std::sqrt(rate), a = -0.059 + 0.02483 * b,
+                 inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), certain = 0.9277 - 3.6224 / (b - 2);
+    while (true) {
+      const double u = uniform() - 0.5, v = uniform(), us = 0.5 - std::abs(u);
+      const double k = std::floor((2 * a / us + b) * u + rate + 0.43);
+      if (us >= 0.07 && v <= certain) return k;
+      if (k < 0 || (us < 0.013 && v > us)) continue;
+      if (std::log(v * inverse_alpha / (a / (us * us) + b)) <= k * log_rate - rate - lgamma(k + 1)) return k;
     }
   }
 

@@ -15,7 +15,7 @@
 
 namespace cavi::kernels::random {
 
-enum class Stream : std::uint32_t { responsibilities, seeds, sampling };
+enum class Stream : std::uint32_t { responsibilities, seeds, sampling, restarts };
 
 struct Block {
   std::uint32_t word[4];

@@ -11,6 +11,11 @@
 
 namespace cavi::kernels::components {
 
+/// constant + coefficient x.
+struct Affine {
+  double constant = 0, coefficient = 0;
+};
+
 struct Linear {
   static constexpr Component kind = Component::linear;
   static constexpr bool shared = false;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/mixture_fit.hpp"
+
+#include "kernels/math/random.hpp"
+#include "src/mixture_model.hpp"
+
+#include <cavi/error.hpp>
+#include <cavi/io.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace cavi {
+
+using kernels::Rows;
+using kernels::cpu::ThreadPool;
+
+void throw_if_any(const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  std::string text = problems[0];
+  for (std::size_t i = 1; i < problems.size(); ++i) text += "\n" + problems[i];
+  throw OptionError(text);
+}
+
+void require_weights(const std::vector<double>& weight, std::int64_t rows) {
+  if (weight.empty()) return;
+  if (std::int64_t(weight.size()) != rows)
+    throw ShapeError("sample_weight has " + std::to_string(weight.size()) + " numbers for " + std::to_string(rows) +
+                     " rows");
+  const auto wrong =
+      std::find_if_not(weight.begin(), weight.end(), [](double w) { return w >= 0 && std::isfinite(w); });
+  if (wrong != weight.end())
+    throw NumericalError("sample_weight: element " + std::to_string(wrong - weight.begin()) + " is " +
+                         std::to_string(*wrong) + ", not a number that is zero or more");
+}
+
+std::uint64_t restart_seed(std::uint64_t seed, int restart) {
+  if (restart == 0) return seed;
+  const kernels::random::Block b =
+      kernels::random::block(seed, kernels::random::Stream::restarts, std::uint64_t(restart), 0);
+  return std::uint64_t(b.word[0]) << 32 | b.word[1];
+}
+
+namespace {
+
+/// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
+Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                  const double* weight, const MixtureModel& m, const Prepared& data, ThreadPool& pool) {
+  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
+  kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
+  c.origin.resize(problems * d);  // zero where the model has none
+  over_problems(problems, pool, [&](std::size_t b) {
+    Rows rows = rows_of(x, offsets, b);
+    if (rows.count == 0 || !m.complaint(b).empty()) return;
+    rows.origin = &c.origin[b * d];
+    const auto found = kernels::cpu::start_centres(rows, weight ? weight + rows.first : nullptr, o.n_components,
+                                                   o.init_params, o.seed, o.precision, pool);
+    std::copy(found.begin(), found.end(), c.centres.begin() + std::ptrdiff_t(b * size));
+  });
+  return kernels::cpu::nearest_centres(std::move(c));
+}
+
+}  // namespace
+
+MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
+                          const std::vector<double>& weight, const InitialResponsibilities& start, const Device& device,
+                          const ModelFile* resume, Failure failure) {
+  ThreadPool pool(device.threads());
+  const double* w = weight.empty() ? nullptr : weight.data();
+  const Prepared data = prepare(o, x, offsets, w, pool);
+  const MixtureModel m = build(o, x, offsets, weight, data);
+  if (failure == Failure::thrown && !m.complaint(0).empty()) {
+    require_values(x, o);  // names row and column
+    throw NumericalError(x.name() + ": " + m.complaint(0));
+  }
+
+  Factorisation q(m.model);
+  if (o.family == ComponentFamily::gaussian) q.joint({m.mu, m.lambda});
+  const Variable parameters = o.family == ComponentFamily::gaussian ? m.mu : m.theta;
+  if (resume)
+    q.start_random(m.z);  // any start will do: the state replaces it
+  else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
+    q.start_labels(m.z, *labels);
+  else if (const auto* responsibilities = std::get_if<Matrix>(&start))
+    q.start_responsibilities(m.z, *responsibilities);
+  else if (o.init_params == Init::random)
+    q.start_random(m.z);
+  else
+    q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, pool));
+
+  Options options;
+  options.seed = o.seed;
+  options.fuse = o.fuse;
+  options.precision = o.precision;
+  options.on_sweep = o.on_sweep;
+  options.start_updates = {{m.pi}, {parameters}};
+  State state;
+  if (resume) {
+    state = {{resume->checkpoint->q}, {resume->summary}};
+    options.resume = &state;
+  }
+  if (!o.checkpoint.empty()) {
+    options.checkpoint_every = o.checkpoint_every;
+    options.on_checkpoint = [&, of = fingerprint(x, weight)](const State& s, const Posterior& so_far) {
+      write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
+    };
+  }
+  const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {parameters}}, {o.max_iter, o.tol}, device, options);
+
+  MixtureBatch out;
+  out.posterior = read(m, o, posterior, x.cols(), data);
+  for (int b = 0; b < posterior.n_problems(); ++b) out.summaries.push_back(posterior.summary(b));
+  return out;
+}
+
+}  // namespace cavi
