@@ -31,7 +31,7 @@ std::int64_t wave_rows(std::int64_t bytes_per_row) {
 
 /// No more threads than the rows are worth: starting one takes as long as scoring some hundred rows.
 int threads_for(const Device& device, std::int64_t rows) {
-  return int(std::clamp<std::int64_t>(rows / 1024, 1, device.threads()));
+  return int(std::clamp<std::int64_t>(rows / 1024, 1, std::max(1, device.threads())));
 }
 
 /// Throws NumericalError when a number is none that the family can have.

@@ -61,15 +61,22 @@ void print_model(const std::string& file, const Mixture& m) {
   const MixturePosterior& p = m.posterior();
   const auto line = [](const char* name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
   line("model", fmt::format("{}: {} components, {} features", one_line(file), p.n_components, p.n_features));
-  line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
+  line("family", std::string(name_of(kFamilies, o.family)));
   std::string prior(name_of(kWeightPriors, o.weight_concentration_prior_type));
   prior += fmt::format(", concentration {:g}", o.weight_concentration_prior.value_or(1.0 / o.n_components));
   if (o.weight_concentration_prior_type == WeightPrior::pitman_yor) prior += fmt::format(", discount {:g}", o.discount);
   line("weight prior", prior);
-  line("mean prior",
-       fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
-  line("covariance prior", fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
-                                       o.degrees_of_freedom_prior.value_or(p.n_features)));
+  if (o.family == ComponentFamily::gaussian) {
+    line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
+    line("mean prior",
+         fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
+    line("covariance prior",
+         fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
+                     o.degrees_of_freedom_prior.value_or(p.n_features)));
+  } else {
+    const char* otherwise = o.family == ComponentFamily::bernoulli ? "1, 1" : "1, by the means of the columns";
+    line("component prior", o.component_prior ? fmt::format("{:g}", fmt::join(*o.component_prior, ", ")) : otherwise);
+  }
   line("fit", m.summary().brief_report());
   fmt::print("{}", component_table(p, {}, output_width()));
 }

@@ -93,6 +93,17 @@ TEST(Info, ShowsAModel) {
   EXPECT_EQ(j.at("rows"), 272);
 }
 
+TEST(Info, ShowsAModelOfCounts) {
+  const Folder folder;
+  const std::string model = folder.path / "m.npz", rows = folder.write("x.csv", "1,0\n2,5\n0,4\n3,1\n");
+  out({"fit", rows, "--family", "poisson", "--n-components", "2", "--component-prior", "1,0.5", "--tol", "0",
+       "--max-iter", "3", "--save", model});
+  const std::string text = out({"info", model});
+  EXPECT_SAYS(text, "family            poisson\n");
+  EXPECT_SAYS(text, "component prior   1, 0.5\n");
+  EXPECT_FALSE(contains(text, "covariance")) << text;
+}
+
 TEST(Info, RefusesWhatIsNoModel) {
   EXPECT_SAYS(refusal({"info", kFaithful}), kFaithful);
   EXPECT_EQ(refusal({"info", "none.npz"}), "none.npz: No such file or directory");
