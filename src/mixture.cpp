@@ -237,14 +237,12 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
 
   Factorisation q(m.model);
   q.joint({m.mu, m.lambda});
-  if (resume)
-    q.start_random(m.z);  // any start will do: the state replaces it
+  if (resume || (std::holds_alternative<std::monostate>(start) && o.init_params == Init::random))
+    q.start_random(m.z);  // of a resumed fit any start will do: the state replaces it
   else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
     q.start_labels(m.z, *labels);
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
     q.start_responsibilities(m.z, *responsibilities);
-  else if (o.init_params == Init::random)
-    q.start_random(m.z);
   else
     q.start_responsibilities(m.z, find_start(o, x, offsets, w, data, pool));
 
@@ -333,7 +331,7 @@ Summary Mixture::resume(const std::filesystem::path& checkpoint, const Matrix& x
   if (!model.checkpoint)
     throw IoError(name + ": a model without the state of its fit; MixtureOptions::checkpoint makes fit() leave one");
   std::vector<std::string> other = differences(options_, model.options);
-  for (std::string& line : other) line = name + ": " + line;
+  for (std::string& line : other) line.insert(0, name + ": ");
   throw_if_any(other);
   if (const std::string why = difference(fingerprint(x, sample_weight), model.checkpoint->data); !why.empty())
     throw ShapeError(name + ": " + why);
