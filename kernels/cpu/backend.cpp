@@ -5,7 +5,9 @@
 #include "kernels/cpu/mixture.hpp"
 #include "kernels/cpu/moments.hpp"
 #include "kernels/cpu/thread_pool.hpp"
+#include "kernels/failures.hpp"
 #include "kernels/ops.hpp"
+#include "kernels/sources.hpp"
 
 #include <cavi/error.hpp>
 
@@ -104,7 +106,7 @@ class CpuSession : public Session {
   void find_shared_buffers() {
     shared_.assign(program_.buffers.size(), nullptr);
     for (const SourceSpec& s : program_.sources)
-      if (s.buffer != kNoBuffer && !s.per_problem && s.origin.size() <= std::size_t(s.matrix.cols()))
+      if (is_shared(s))
         shared_memory_.emplace_back(s.buffer, std::vector<double>(std::size_t(s.matrix.rows() * s.matrix.cols())));
   }
 
@@ -112,45 +114,7 @@ class CpuSession : public Session {
     for (auto& [buffer, memory] : shared_memory_) {
       shared_[std::size_t(buffer)] = memory.data();
       for (const SourceSpec& s : program_.sources)
-        if (s.buffer == buffer) load(s, {s.matrix.source().get(), 0, s.matrix.rows(), origin(s, 0)}, memory.data());
-    }
-  }
-
-  static const double* origin(const SourceSpec& s, std::int64_t problem) {
-    if (s.origin.empty()) return nullptr;
-    const std::int64_t cols = s.matrix.cols();
-    return s.origin.data() + (std::int64_t(s.origin.size()) > cols ? problem * cols : 0);
-  }
-
-  Rows rows_of(const SourceSpec& s, std::int64_t problem) const {
-    Rows r{s.matrix.source().get(), 0, s.matrix.rows(), origin(s, problem)};
-    if (s.per_problem && s.plate >= 0) {
-      const auto& offsets = program_.plate_offsets[std::size_t(s.plate)];
-      r.first = offsets[std::size_t(problem)];
-      r.count = offsets[std::size_t(problem) + 1] - r.first;
-    } else if (s.per_problem) {
-      r.count = s.matrix.rows() / program_.problems;
-      r.first = problem * r.count;
-    }
-    return r;
-  }
-
-  static void load(const SourceSpec& s, const Rows& rows, double* out) {
-    if (rows.count == 0 || s.matrix.cols() == 0) return;
-    constexpr std::int64_t kBlock = 4096;
-    const std::int64_t cols = s.matrix.cols();
-    std::vector<char> raw(std::size_t(std::min(kBlock, rows.count) * cols * size_of(rows.source->scalar())));
-    for (std::int64_t first = 0; first < rows.count; first += kBlock) {
-      const std::int64_t count = std::min(kBlock, rows.count - first);
-      rows.source->read(rows.first + first, count, raw.data());
-      for (std::int64_t i = 0; i < count * cols; ++i) {
-        const double value = rows.source->scalar() == Scalar::float32 ? reinterpret_cast<const float*>(raw.data())[i]
-                                                                      : reinterpret_cast<const double*>(raw.data())[i];
-        if (!std::isfinite(value))
-          throw NumericalError("'" + s.name + "': row " + std::to_string(rows.first + first + i / cols) + ", column " +
-                               std::to_string(i % cols) + " is not finite");
-        out[first * cols + i] = value - (rows.origin ? rows.origin[i % cols] : 0);
-      }
+        if (s.buffer == buffer) load(s, all_rows(s), memory.data());
     }
   }
 
@@ -159,7 +123,7 @@ class CpuSession : public Session {
     p.number = number;
     for (const auto& offsets : program_.plate_offsets)
       p.extents.push_back(offsets.empty() ? 0 : offsets[std::size_t(number) + 1] - offsets[std::size_t(number)]);
-    for (const SourceSpec& s : program_.sources) p.rows.push_back(rows_of(s, number));
+    for (const SourceSpec& s : program_.sources) p.rows.push_back(rows_of(program_, s, number));
     p.buffers.assign(program_.buffers.size(), nullptr);
   }
 
@@ -178,7 +142,8 @@ class CpuSession : public Session {
       if (!shared_[std::size_t(b)]) next += padded(b);
     }
     for (const SourceSpec& s : program_.sources)
-      if (s.buffer != kNoBuffer && !shared_[std::size_t(s.buffer)]) load(s, rows_of(s, p.number), p[s.buffer]);
+      if (s.buffer != kNoBuffer && !shared_[std::size_t(s.buffer)])
+        load(s, rows_of(program_, s, p.number), p[s.buffer]);
     instance.weight = double(p.size(program_.rows));
     if (program_.rows_weight != kNoBuffer) {
       const double* w = p[program_.rows_weight];
@@ -238,14 +203,9 @@ class CpuSession : public Session {
       const auto* b = std::get_if<Bound>(&op);
       if (!b) continue;
       const double* record = instance.problem[b->record];
-      const bool starting = instance.summary.elbo_trace.empty();
-      const std::string where = starting ? "the start" : "sweep " + std::to_string(instance.summary.n_iter + 1);
-      if (!std::isfinite(record[0])) throw NumericalError("the bound is not finite after " + b->after + " in " + where);
-      const double unit = precision_ == Scalar::float32 ? std::numeric_limits<float>::epsilon() / 2
-                                                        : std::numeric_limits<double>::epsilon() / 2;
-      if (record[0] < before - 64 * unit * record[1])
-        throw NumericalError("the bound fell by " + std::to_string(before - record[0]) + " nats at the update of " +
-                             b->after + " in " + where);
+      const int sweep = instance.summary.elbo_trace.empty() ? 0 : instance.summary.n_iter + 1;
+      if (!std::isfinite(record[0]) || record[0] < before - bound_slack(precision_) * record[1])
+        throw bound_failure(*b, record[0], before, sweep);
       before = record[0];
       if (&op != &ops.back()) instance.summary.update_trace.push_back(before);
     }

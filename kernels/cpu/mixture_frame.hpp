@@ -7,16 +7,14 @@
 #include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
 #include "kernels/cpu/thread_pool.hpp"
+#include "kernels/failures.hpp"
 #include "kernels/ops.hpp"
-
-#include <cavi/error.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <string>
 
 namespace cavi::kernels::cpu {
 
@@ -64,14 +62,14 @@ class Frame {
       offset[k] =
           F::locate(root_of(k), linear + std::int64_t(k) * features_, constant[k], kScale, features_, centre_of(k));
       if (std::isnan(offset[k]) || offset[k] == std::numeric_limits<double>::infinity())
-        throw NumericalError("mixture sweep: the logit of component " + std::to_string(k) + " is not a finite number");
+        throw sweep_failure(SweepFailure::logit_not_finite, k);
       round(offset + k, offset_t_ + k, 1);
       round(centre_of(k), centre_t_ + std::int64_t(k) * features_, features_);
       if (!F::shared) round_root(k);
     });
     if (F::shared) round_root(0);
     if (std::all_of(offset, offset + components_, [](double o) { return std::isinf(o); }))
-      throw NumericalError("mixture sweep: every component is switched off");
+      throw sweep_failure(SweepFailure::all_off, 0);
   }
 
   /// Moments about the origin of the rows, in their own units.
@@ -95,10 +93,7 @@ class Frame {
 
   void set_root(const double* quadratic, int k) {
     if (F::factor(quadratic, kScale, features_, root_of(k))) return;
-    throw NumericalError(
-        "mixture sweep: the precision of component " + std::to_string(k) +
-        " is not positive definite; look for constant or linearly dependent columns, or use a stronger "
-        "covariance prior");
+    throw sweep_failure(SweepFailure::not_definite, k);
   }
 
   // The tied root whitens in float64 and needs no rounding.

@@ -24,12 +24,9 @@ namespace {
 
 void from_labels(const std::int32_t* labels, std::int64_t row, std::int64_t count, int components, double* r,
                  std::int64_t stride) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (labels[i] < 0 || labels[i] >= components)
-      reject(row + i,
-             "has label " + std::to_string(labels[i]) + ", which is not in [0, " + std::to_string(components) + ")");
+  check_labels(labels, row, count, components);
+  for (std::int64_t i = 0; i < count; ++i)
     for (int k = 0; k < components; ++k) r[k * stride + i] = k == labels[i];
-  }
 }
 
 void load_dense(const MatrixSource& source, std::int64_t row, std::int64_t count, double* raw, double* r,
@@ -70,6 +67,13 @@ void at_random(std::uint64_t seed, std::int64_t row, std::int64_t count, int com
 }
 
 }  // namespace
+
+void check_labels(const std::int32_t* labels, std::int64_t row, std::int64_t count, int components) {
+  for (std::int64_t i = 0; i < count; ++i)
+    if (labels[i] < 0 || labels[i] >= components)
+      reject(row + i,
+             "has label " + std::to_string(labels[i]) + ", which is not in [0, " + std::to_string(components) + ")");
+}
 
 void given_responsibilities(const Responsibilities& given, std::int64_t first_row, std::int64_t first,
                             std::int64_t count, int components, double* raw, double* r, std::int64_t stride) {

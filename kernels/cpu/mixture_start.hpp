@@ -16,4 +16,7 @@ namespace cavi::kernels::cpu {
 void given_responsibilities(const Responsibilities& given, std::int64_t first_row, std::int64_t first,
                             std::int64_t count, int components, double* raw, double* r, std::int64_t stride);
 
+/// Throws ShapeError naming the row of a label that is not in [0, components); labels[0] is that of row `row`.
+void check_labels(const std::int32_t* labels, std::int64_t row, std::int64_t count, int components);
+
 }  // namespace cavi::kernels::cpu

@@ -2,7 +2,7 @@
 #include "kernels/cpu/moments.hpp"
 
 #include "kernels/cpu/reduce.hpp"
-#include "kernels/math/families.hpp"
+#include "kernels/failures.hpp"
 
 #include <cavi/error.hpp>
 
@@ -114,9 +114,7 @@ struct Update {
     PairwiseSum sum;
     for (std::int64_t e = range.begin; e < range.end; ++e) {
       const math::Moment moment = element(eta.data(), u.data(), blocks);
-      if (moment.failure != math::Failure::none)
-        throw NumericalError("factor '" + op.factor + "', element " + std::to_string(e) + ": " +
-                             math::message(moment.failure));
+      if (moment.failure != math::Failure::none) throw moments_failure(op.factor, e, moment.failure);
       const double w = weight ? weight[e] : 1;
       if (w != 0) sum.add(w * moment.entropy);
       for (int i = 0; i < shape.slots; ++i) eta[i] += shape.size[i], u[i] += shape.size[i];

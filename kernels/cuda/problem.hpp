@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What kernels see of a program's problems. All of it lies in device memory; an array of DeviceProblem, one per problem
-/// of the batch, is what every kernel gets.
+/// What kernels see of a program's problems. All of it lies in device memory; an array of DeviceProblem, one per
+/// problem of the batch, is what every kernel gets.
 #pragma once
 
 #include "kernels/cuda/simt.hpp"
@@ -28,6 +28,20 @@ struct DeviceRows {
 using Failure = unsigned long long;
 inline constexpr Failure kNoFailure = ~0ull;
 
+/// How far a problem has come: written by the bound, read by the host between rounds of sweeps.
+struct Course {
+  int active = 0;  ///< kernels leave a problem alone that is not
+  int sweeps = 0;  ///< done
+  int limit = 0;   ///< stop when so many are done
+  int bounds = 0;  ///< written to the trace in this round
+  int converged = 0;
+  double before = 0;  ///< the bound before the one at hand, and before this sweep
+  double sweep_before = 0;
+  double least_gain = 0;  ///< converged when a sweep gains less; 0: never
+  double slack = 0;       ///< a fall of more than slack times the bound's magnitude is a failure
+  Failure failure = kNoFailure;
+};
+
 struct DeviceProblem {
   double* const* buffers = nullptr;       ///< by Buffer
   const std::int64_t* extents = nullptr;  ///< by plate
@@ -35,8 +49,14 @@ struct DeviceProblem {
   std::byte* scratch = nullptr;           ///< as large as the operation that wants most; contents do not survive it
   Failure* failure = nullptr;
   const int* active = nullptr;  ///< 0: this problem is over, and kernels leave it alone
+  Course* course = nullptr;
+  double* trace = nullptr;               ///< bounds of this round, in host memory
+  std::int64_t number = 0;               ///< in the batch
+  const std::int64_t* firsts = nullptr;  ///< by ragged plate: elements of the problems before this one
 
   __device__ double* operator[](Buffer b) const { return buffers[b]; }
+  /// Where the problem's elements of a plate begin among those of all problems.
+  __device__ std::int64_t first(const Extent& e) const { return e.plate < 0 ? number * e.size : firsts[e.plate]; }
   __device__ std::int64_t size(const Extent& e) const { return e.plate < 0 ? e.size : extents[e.plate]; }
 };
 
