@@ -259,7 +259,8 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   }
   if (!o.checkpoint.empty()) {
     options.checkpoint_every = o.checkpoint_every;
-    options.on_checkpoint = [&, of = fingerprint(x, weight)](const State& s, const Posterior& so_far) {
+    options.on_checkpoint = [&, of = resume ? resume->checkpoint->data : fingerprint(x, weight)](
+                                const State& s, const Posterior& so_far) {
       write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
     };
   }
