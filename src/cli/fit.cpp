@@ -8,6 +8,7 @@
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
 #include "src/cli/text.hpp"
+#include "src/io/file.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -62,6 +63,8 @@ void fit(const Arguments& a) {
     options.covariance_prior = read_covariance_prior(a.covariance_prior, options.covariance_type, x, complaints);
     weights = read_sample_weights(a.sample_weights, x, complaints);
   }
+  for (const Text& file : {a.save, a.checkpoint})  // said now, not after the fit
+    if (file) complaints.attempt([&] { const io::OutputFile writable(*file); });
   for (const std::string& problem : options.problems(x.cols())) complaints.add(in_words_of_options(problem));
   complaints.throw_if_any();
   InitialResponsibilities start;
