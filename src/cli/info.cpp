@@ -56,20 +56,32 @@ std::string numbers_or(const std::optional<std::vector<double>>& values, const c
   return fmt::format("{:g}", fmt::join(*values, ", "));
 }
 
+void line(const char* name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); }
+
+void print_gaussian_priors(const MixtureOptions& o, int n_features) {
+  line("mean prior",
+       fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
+  line("covariance prior", fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
+                                       o.degrees_of_freedom_prior.value_or(n_features)));
+}
+
 void print_model(const std::string& file, const Mixture& m) {
   const MixtureOptions& o = m.options();
   const MixturePosterior& p = m.posterior();
-  const auto line = [](const char* name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
   line("model", fmt::format("{}: {} components, {} features", one_line(file), p.n_components, p.n_features));
-  line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
+  const bool gaussian = o.family == ComponentFamily::gaussian;
+  if (gaussian)
+    line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
+  else
+    line("family", std::string(name_of(kFamilies, o.family)));
   std::string prior(name_of(kWeightPriors, o.weight_concentration_prior_type));
   prior += fmt::format(", concentration {:g}", o.weight_concentration_prior.value_or(1.0 / o.n_components));
   if (o.weight_concentration_prior_type == WeightPrior::pitman_yor) prior += fmt::format(", discount {:g}", o.discount);
   line("weight prior", prior);
-  line("mean prior",
-       fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
-  line("covariance prior", fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
-                                       o.degrees_of_freedom_prior.value_or(p.n_features)));
+  if (gaussian)
+    print_gaussian_priors(o, p.n_features);
+  else if (o.component_prior)
+    line("component prior", fmt::format("{:g}", fmt::join(*o.component_prior, ", ")));
   line("fit", m.summary().brief_report());
   fmt::print("{}", component_table(p, {}, output_width()));
 }
