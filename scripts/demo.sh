@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/packages.sh
 need_packages $build_packages
 
-cmake -S . -B build/demo -DCAVI_BUILD_TESTS=OFF >/dev/null
+cmake -S . -B build/demo -DCAVI_BUILD_TESTS=OFF -DCAVI_BUILD_EXAMPLES=OFF >/dev/null
 cmake --build build/demo -j"$(nproc)" --target cavi_cli
 
 set -x

@@ -138,6 +138,14 @@ TEST(Csv, CommentsAreNotRows) {
             std::string::npos);
 }
 
+TEST(Csv, ALineWithoutEndIsNotFollowedForever) {
+  const Folder folder;
+  const auto file = folder.write("x.csv", "1,2\n");
+  std::filesystem::resize_file(file, std::uintmax_t(1) << 30);  // a hole on the disk
+  EXPECT_EQ(message_of([&] { cavi::open_matrix(file); }),
+            file.string() + ": a line has more than 128 MiB; this is no text");
+}
+
 TEST(Raw, IsWhatTheLayoutSays) {
   const Folder folder;
   const std::vector<float> f{1, 2, 3, 4, 5, 6};

@@ -187,6 +187,17 @@ TEST_P(EveryType, NothingToLearnFromLeavesAProperPosterior) {
   }
 }
 
+TEST_P(EveryType, AConstantColumnHasAProperPosterior) {
+  const int n = 80, d = 3;
+  std::vector<double> x = clusters(n, d, 14);
+  for (int i = 0; i < n; ++i) x[std::size_t(i * d + 1)] = 7;
+  const Fit f = fit(options(GetParam(), 5), Matrix(x, n, d));
+  EXPECT_TRUE(std::isfinite(f.summary.elbo));
+  EXPECT_NEAR(std::accumulate(f.q.counts.begin(), f.q.counts.end(), 0.0), n, 1e-9 * n);
+  for (int k = 0; k < 5; ++k) EXPECT_NEAR(f.q.means[std::size_t(k * d + 1)], 7, 1e-9);
+  for (double s : f.q.covariances) EXPECT_TRUE(std::isfinite(s));
+}
+
 TEST_P(EveryKind, MoreComponentsThanRows) {
   const std::vector<double> x = rows_for(GetParam(), 5, 2, 6);
   const Fit f = fit(options(GetParam(), 12), Matrix(x, 5, 2));

@@ -8,6 +8,7 @@
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
 #include "src/cli/text.hpp"
+#include "src/io/file.hpp"
 
 #include <filesystem>
 #include <map>
@@ -79,6 +80,8 @@ void fit(const FitArguments& a) {
       o.covariance_prior = prior->second;
     }
   }
+  for (const Text& file : {a.save, a.checkpoint})  // said now, not after the fit
+    if (file) complaints.attempt([&] { const io::OutputFile writable(*file); });
   if (many_data && sets.size() > 1)
     complaints.add("several data sets take one set of options each: give single values");
   if (many_data || sets.size() > 1) require_one_fit(a, many_data ? "several data sets" : "several options", complaints);

@@ -34,7 +34,8 @@ class SelectedColumns final : public MatrixSource {
  private:
   template <class T>
   void read_as(std::int64_t first, std::int64_t count, T* out) const {
-    const std::int64_t cols = all_.cols(), at_once = std::max<std::int64_t>(1, (1 << 15) / cols);
+    const std::int64_t cols = all_.cols(),
+                       at_once = std::max<std::int64_t>(1, (1 << 15) / std::max<std::int64_t>(1, cols));
     std::vector<T> block(std::size_t(std::min(at_once, std::max<std::int64_t>(0, count)) * cols));
     do {  // once at least: the source says what is wrong with rows that it does not have
       const std::int64_t n = std::min(at_once, count);

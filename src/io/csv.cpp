@@ -90,7 +90,7 @@ std::string shown(std::string_view text) {
 
 class CsvReader {
  public:
-  CsvReader(std::string name, ByteReader read) : name_(std::move(name)), lines_(std::move(read)) {}
+  CsvReader(std::string name, ByteReader read) : name_(name), lines_(std::move(name), std::move(read)) {}
 
   /// All fields of the first line that is no comment.
   std::vector<Field> first_line() {

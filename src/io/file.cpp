@@ -21,6 +21,8 @@ namespace {
   throw IoError(name + ": " + std::generic_category().message(error));
 }
 
+constexpr const char* kDescriptors = "/proc/self/fd";  // through which a file without a name gets one
+
 /// A process of that number may have been killed here: the name may be taken.
 std::string name_beside(const std::string& target) {
   static std::atomic<unsigned> number = 0;
@@ -109,7 +111,7 @@ OutputFile::OutputFile(const std::filesystem::path& target) : target_(target.str
   if (type == std::filesystem::file_type::directory) fail(EISDIR);
   if (type != std::filesystem::file_type::regular && std::filesystem::exists(target, none))
     throw IoError(target_ + ": cannot be written: is not a regular file");
-  descriptor_ = open_nameless(target.parent_path());
+  if (::access(kDescriptors, X_OK) == 0) descriptor_ = open_nameless(target.parent_path());
   if (descriptor_ < 0) open_beside();
 }
 
@@ -138,10 +140,12 @@ void OutputFile::write(const void* data, std::size_t bytes) try {
 void OutputFile::commit() {
   if (::fsync(descriptor_) != 0) fail(errno);
   if (beside_.empty()) {
-    const std::string itself = fmt::format("/proc/self/fd/{}", descriptor_);
-    std::string name;
-    do name = name_beside(target_);
-    while (::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0 && errno == EEXIST);
+    const std::string itself = fmt::format("{}/{}", kDescriptors, descriptor_);
+    std::string name = name_beside(target_);
+    while (::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      if (errno != EEXIST) fail(errno);
+      name = name_beside(target_);
+    }
     beside_ = name;
   }
   const int descriptor = std::exchange(descriptor_, -1);

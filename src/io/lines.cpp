@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/io/lines.hpp"
 
+#include <cavi/error.hpp>
+
 #include <cstring>
 
 namespace cavi::io {
@@ -34,6 +36,8 @@ bool LineReader::fill() {
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
+  constexpr std::size_t kLongest = 128 << 20;  // memory for what is no text
+  if (end_ == kLongest) throw IoError(name_ + ": a line has more than 128 MiB; this is no text");
   if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
   const std::size_t got = read_(buffer_.data() + end_, buffer_.size() - end_);
   end_ += got;

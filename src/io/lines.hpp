@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cavi::io {
@@ -16,14 +18,16 @@ using ByteReader = std::function<std::size_t(char* out, std::size_t bytes)>;
 /// Lines without their ends: LF, CR or CRLF. A line is valid until the next one is asked for.
 class LineReader {
  public:
-  explicit LineReader(ByteReader read) : read_(std::move(read)), buffer_(1 << 18) {}
+  LineReader(std::string name, ByteReader read) : name_(std::move(name)), read_(std::move(read)), buffer_(1 << 18) {}
 
-  /// False at the end of the text. Throws what the ByteReader throws.
+  /// False at the end of the text. Throws IoError that opens with the name for a line of more than 128 MiB, and what
+  /// the ByteReader throws.
   bool next(std::string_view& line);
 
  private:
   bool fill();
 
+  std::string name_;
   ByteReader read_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;

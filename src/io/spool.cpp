@@ -9,10 +9,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -42,9 +43,9 @@ RowSpool::~RowSpool() {
 
 void RowSpool::append(std::span<const double> row) {
   if (blocks_.empty() || blocks_.back().size() + row.size() > blocks_.back().capacity()) {
-    const std::int64_t used = std::int64_t(blocks_.size() * kBlock * sizeof(double));
-    if (descriptor_ >= 0 || used >= memory_) spill();
+    if (descriptor_ >= 0 || held_ >= memory_) spill();
     blocks_.emplace_back().reserve(std::max(kBlock, row.size()));
+    held_ += std::int64_t(blocks_.back().capacity() * sizeof(double));
   }
   blocks_.back().insert(blocks_.back().end(), row.begin(), row.end());
   ++rows_;
@@ -54,6 +55,7 @@ void RowSpool::spill() try {
   if (descriptor_ < 0) descriptor_ = open_temporary();
   for (const auto& block : blocks_) write_all(descriptor_, block.data(), block.size() * sizeof(double));
   blocks_.clear();
+  held_ = 0;
 } catch (const std::system_error& e) {
   throw IoError(
       fmt::format("{}: the numbers do not fit into the memory allowed, nor into the folder for temporary "

@@ -30,8 +30,8 @@ class RowSpool {
   void spill();
 
   std::string name_;
-  std::int64_t memory_, rows_ = 0;
-  std::vector<std::vector<double>> blocks_;  ///< not one vector, which needs twice the memory when it grows
+  std::int64_t memory_, held_ = 0, rows_ = 0;  ///< the first two in bytes
+  std::vector<std::vector<double>> blocks_;    ///< not one vector, which needs twice the memory when it grows
   int descriptor_ = -1;
 };
 
