@@ -66,6 +66,14 @@ inline const Names<Termination>& names(Termination) {
   return names;
 }
 
+/// The word for a value of an enumeration.
+template <class Enum>
+std::string word_for(Enum value) {
+  for (const auto& [word, which] : names(value))
+    if (which == value) return word;
+  return "";
+}
+
 /// Fields to a JSON object. Doubles read back to the last bit; infinity is a word, for JSON has no number for it.
 struct Writer {
   Json& to;
@@ -73,8 +81,7 @@ struct Writer {
   template <class T>
   void operator()(const char* name, const T& value) {
     if constexpr (std::is_enum_v<T>) {
-      for (const auto& [text, which] : names(value))
-        if (which == value) to[name] = text;
+      to[name] = word_for(value);
     } else if constexpr (std::is_same_v<T, double>) {
       to[name] = std::isfinite(value) ? Json(value) : Json("infinity");
     } else {

@@ -80,6 +80,24 @@ void improve(MixtureBatch& best, MixtureBatch& other, int restart) {
 
 }  // namespace
 
+MixturePosterior MixturePosterior::problem(int b) const {
+  if (b < 0 || b >= n_problems) throw ShapeError("problem " + std::to_string(b) + " of " + std::to_string(n_problems));
+  MixturePosterior one;
+  one.n_problems = 1;
+  one.n_components = n_components;
+  one.n_features = n_features;
+  one.family = family;
+  one.covariance_type = covariance_type;
+  one.weight_prior = weight_prior;
+  const auto from = arrays_of(*this);
+  const auto to = arrays_of(one);
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const auto size = std::ptrdiff_t(from[i]->size()) / n_problems;
+    to[i]->assign(from[i]->begin() + b * size, from[i]->begin() + (b + 1) * size);
+  }
+  return one;
+}
+
 MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std::vector<std::int64_t>& offsets,
                        Device device, const std::vector<double>& sample_weight) {
   throw_if_any(options.problems(x.cols()));

@@ -77,14 +77,12 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   Factorisation q(m.model);
   if (o.family == ComponentFamily::gaussian) q.joint({m.mu, m.lambda});
   const Variable parameters = o.family == ComponentFamily::gaussian ? m.mu : m.theta;
-  if (resume)
-    q.start_random(m.z);  // any start will do: the state replaces it
+  if (resume || (std::holds_alternative<std::monostate>(start) && o.init_params == Init::random))
+    q.start_random(m.z);  // of a resumed fit any start will do: the state replaces it
   else if (const auto* labels = std::get_if<std::vector<std::int32_t>>(&start))
     q.start_labels(m.z, *labels);
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
     q.start_responsibilities(m.z, *responsibilities);
-  else if (o.init_params == Init::random)
-    q.start_random(m.z);
   else
     q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, pool));
 
@@ -101,7 +99,8 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   }
   if (!o.checkpoint.empty()) {
     options.checkpoint_every = o.checkpoint_every;
-    options.on_checkpoint = [&, of = fingerprint(x, weight)](const State& s, const Posterior& so_far) {
+    options.on_checkpoint = [&, of = resume ? resume->checkpoint->data : fingerprint(x, weight)](
+                                const State& s, const Posterior& so_far) {
       write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
     };
   }

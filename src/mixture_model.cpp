@@ -256,7 +256,10 @@ bool is_fitted(const Summary& s) {
 
 }  // namespace
 
-std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p) {
+namespace {
+
+template <class Vector, class P>
+std::array<Vector*, 9> arrays(P& p) {
   return {&p.counts,
           &p.weights,
           &p.weight_concentration,
@@ -266,6 +269,14 @@ std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p) {
           &p.degrees_of_freedom,
           &p.inverse_scale,
           &p.covariances};
+}
+
+}  // namespace
+
+std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p) { return arrays<std::vector<double>>(p); }
+
+std::array<const std::vector<double>*, 9> arrays_of(const MixturePosterior& p) {
+  return arrays<const std::vector<double>>(p);
 }
 
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,

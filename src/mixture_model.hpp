@@ -42,6 +42,7 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
 
 /// Every array of a posterior.
 std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p);
+std::array<const std::vector<double>*, 9> arrays_of(const MixturePosterior& p);
 
 /// The parameters of all problems; NaN where there was nothing to fit.
 MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,

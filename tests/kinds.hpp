@@ -25,13 +25,6 @@ struct Kind {
   }
 };
 
-template <class Enum>
-std::string word_for(Enum value) {
-  for (const auto& [word, which] : names(value))
-    if (which == value) return word;
-  return "";
-}
-
 inline std::string name_of(const Kind& k) {
   return k.family == ComponentFamily::gaussian ? word_for(k.covariance) : word_for(k.family);
 }

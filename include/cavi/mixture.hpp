@@ -107,6 +107,9 @@ struct MixturePosterior {
   std::vector<double> inverse_scale;         ///< W_k^-1 [B x K x D x D], tied [B x D x D]; twice the rate: diag
                                              ///< [B x K x D], spherical [B x K]
   std::vector<double> covariances;           ///< E[Lambda]^-1, shaped as inverse_scale
+
+  /// The parameters of one problem. Throws ShapeError when there is no such problem.
+  MixturePosterior problem(int b) const;
 };
 
 /// Throws NumericalError naming row and column (both from 0) of the first number that the options' family cannot have,

@@ -32,17 +32,6 @@ void read_bytes(const char* option, const Text& text, std::optional<std::int64_t
   bytes = std::int64_t(value << shift);
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
-
 /// "f4:1000x16", or "f4:x16" for as many rows as the file has.
 void read_layout(const Text& text, std::optional<RawLayout>& layout, Complaints& complaints) {
   if (!text) return;

@@ -2,7 +2,7 @@
 // cavi fit: a mixture from a file of rows.
 #include "src/cli/command.hpp"
 #include "src/cli/config.hpp"
-#include "src/cli/data.hpp"
+#include "src/cli/fit_many.hpp"
 #include "src/cli/inputs.hpp"
 #include "src/cli/model.hpp"
 #include "src/cli/progress.hpp"
@@ -11,62 +11,32 @@
 #include "src/io/file.hpp"
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <set>
 
 namespace cavi::cli {
 namespace {
 
-struct Arguments {
-  DataArguments data;
-  Text n_components, family, covariance_type, weight_prior, concentration, discount;
-  Text mean_prior, mean_precision_prior, degrees_of_freedom_prior, covariance_prior, component_prior;
-  Text init, seed, max_iter, tol, precision, sample_weights, device, threads;
-  Text save, checkpoint, checkpoint_every;
-  bool resume = false, json = false, quiet = false;
-};
-
-/// Options that stand for themselves. Those that name a file or need the data come later.
-MixtureOptions read_options(const Arguments& a, Complaints& c) {
-  MixtureOptions o;
-  if (!a.n_components) c.add("--n-components is required");
-  read_number<int>("--n-components", a.n_components, o.n_components, c);
-  read_choice("--family", a.family, kFamilies, o.family, c);
-  read_choice("--covariance-type", a.covariance_type, kCovarianceTypes, o.covariance_type, c);
-  read_choice("--weight-prior", a.weight_prior, kWeightPriors, o.weight_concentration_prior_type, c);
-  read_number<double>("--concentration", a.concentration, o.weight_concentration_prior, c);
-  read_number<double>("--discount", a.discount, o.discount, c);
-  read_number<double>("--mean-precision-prior", a.mean_precision_prior, o.mean_precision_prior, c);
-  read_number<double>("--degrees-of-freedom-prior", a.degrees_of_freedom_prior, o.degrees_of_freedom_prior, c);
-  o.component_prior = read_component_prior(a.component_prior, c);
-  read_number<std::uint64_t>("--seed", a.seed, o.seed, c);
-  read_number<int>("--max-iter", a.max_iter, o.max_iter, c);
-  read_number<double>("--tol", a.tol, o.tol, c);
-  read_choice("--precision", a.precision, kPrecisions, o.precision, c);
-  read_init(a.init, o.init_params, c);
-  if (a.checkpoint) o.checkpoint = *a.checkpoint;
-  read_number<int>("--checkpoint-every", a.checkpoint_every, o.checkpoint_every, c);
-  if (!a.checkpoint && (a.checkpoint_every || a.resume))
-    c.add(fmt::format("{} needs --checkpoint", a.resume ? "--resume" : "--checkpoint-every"));
-  return o;
+/// What is wrong with any of the sets, once each.
+void complain_about(const std::vector<MixtureOptions>& sets, int n_features, Complaints& complaints) {
+  std::set<std::string> said;
+  for (const MixtureOptions& o : sets)
+    for (const std::string& problem : o.problems(n_features))
+      if (said.insert(problem).second) complaints.add(in_words_of_options(problem));
 }
 
-void fit(const Arguments& a) {
-  Complaints complaints;
-  MixtureOptions options = read_options(a, complaints);
-  const Device device = read_device(a.device, a.threads, complaints);
+/// Options that are for one fit alone.
+void require_one_fit(const FitArguments& a, const char* instead, Complaints& complaints) {
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) complaints.add(fmt::format("{} is for one fit, not for {}", option, instead));
+  };
+  refuse(a.checkpoint.has_value(), "--checkpoint");
+  refuse(is_start_file(a.init), "--init FILE");
+}
 
-  const std::optional<Matrix> opened = read_data(a.data, complaints);
-  const Matrix x = opened.value_or(Matrix());
-  std::vector<double> weights;
-  if (opened) {
-    options.mean_prior = read_mean_prior(a.mean_prior, x, complaints);
-    options.covariance_prior = read_covariance_prior(a.covariance_prior, options.covariance_type, x, complaints);
-    weights = read_sample_weights(a.sample_weights, x, complaints);
-  }
-  for (const Text& file : {a.save, a.checkpoint})  // said now, not after the fit
-    if (file) complaints.attempt([&] { const io::OutputFile writable(*file); });
-  for (const std::string& problem : options.problems(x.cols())) complaints.add(in_words_of_options(problem));
-  complaints.throw_if_any();
+void fit_one(const FitArguments& a, MixtureOptions options, const Device& device, const Matrix& x,
+             const std::vector<double>& weights, Complaints& complaints) {
   InitialResponsibilities start;
   complaints.attempt([&] { start = read_start(a.init, options.n_components, x); });
   complaints.throw_if_any();
@@ -91,6 +61,40 @@ void fit(const Arguments& a) {
     fmt::print(stderr, "cavi: warning: not converged after {} sweeps; raise --max-iter or --tol\n", summary.n_iter);
 }
 
+void fit(const FitArguments& a) {
+  Complaints complaints;
+  std::vector<MixtureOptions> sets = read_fit_options(a, complaints);
+  const Device device = read_device(a.device, a.threads, complaints);
+  const bool many_data = a.batch || !a.more.empty();
+  const std::optional<Batch> data = read_batch(a, complaints);
+  const Matrix x = data ? data->x : Matrix();
+  std::vector<double> weights;
+  if (data) {
+    weights = read_sample_weights(a.sample_weights, x, complaints);
+    const auto mean_prior = read_mean_prior(a.mean_prior, x, complaints);
+    std::map<CovarianceType, std::optional<std::vector<double>>> covariance_priors;
+    for (MixtureOptions& o : sets) {
+      const auto [prior, first_time] = covariance_priors.try_emplace(o.covariance_type);
+      if (first_time) prior->second = read_covariance_prior(a.covariance_prior, o.covariance_type, x, complaints);
+      o.mean_prior = mean_prior;
+      o.covariance_prior = prior->second;
+    }
+  }
+  for (const Text& file : {a.save, a.checkpoint})  // said now, not after the fit
+    if (file) complaints.attempt([&] { const io::OutputFile writable(*file); });
+  if (many_data && sets.size() > 1)
+    complaints.add("several data sets take one set of options each: give single values");
+  if (many_data || sets.size() > 1) require_one_fit(a, many_data ? "several data sets" : "several options", complaints);
+  complain_about(sets, x.cols(), complaints);
+  complaints.throw_if_any();
+  if (many_data)
+    fit_batch(a, sets[0], device, *data, weights);
+  else if (sets.size() > 1)
+    fit_selection(a, sets, device, x, weights);
+  else
+    fit_one(a, sets[0], device, x, weights, complaints);
+}
+
 constexpr const char* kFooter =
     "\nComponents that the data do not support end up empty, so --n-components may be generous.\n"
     "\nExamples:\n"
@@ -98,9 +102,14 @@ constexpr const char* kFooter =
     "  cavi fit big.npy --n-components 256 --covariance-type diag --json > fit.json\n"
     "  cavi fit days.csv --n-components 8 --save m.npz --checkpoint c.npz --resume\n"
     "  cavi fit days.csv --config options.ini\n"
+    "  cavi fit days.csv --n-components 1:20 --covariance-type full,diag --n-init 10 --save best.npz\n"
+    "  cavi fit rows.npy --batch offsets.npy --n-components 8 --save fits.npz\n"
     "\nPrints one line about the fit, then a table of the active components (those with an expected count\n"
     "N_k of at least half a row) by falling weight. Messages go to standard error, among them a warning\n"
     "when the fit did not converge. Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n"
+    "\nSeveral values of --n-components, --covariance-type, --weight-prior or --concentration are compared: a\n"
+    "table by falling bound, then the fit with the largest one, which --save keeps. Many data sets get a\n"
+    "table of fits; --save writes all of their arrays, each with the data set as its first dimension.\n"
     "\nThe JSON document has elbo (nats, every constant included), elbo_trace (the start, then one entry\n"
     "per sweep), n_iter (sweeps), converged, n_components, active_components, rows, features, device,\n"
     "precision, seconds (in sweeps alone), rows_per_second (rows x sweeps / seconds), and for each\n"
@@ -113,22 +122,28 @@ Command add_fit(CLI::App& app) {
   CLI::App* fit_parser = app.add_subcommand("fit", "Fit a Bayesian mixture to the rows of a file");
   fit_parser->group("Commands");
   fit_parser->footer(kFooter);
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<FitArguments>();
   const auto add = [&](const char* group, const char* name, Text& text, const char* type, const char* help) {
     fit_parser->add_option(name, text, help)->type_name(type)->group(group);
   };
   add_data_options(*fit_parser, a->data);
+  fit_parser->add_option("MORE", a->more, "Further data sets of as many columns, each fitted by itself")
+      ->type_name("[FILE...]");
   add_config_option(*fit_parser);
 
   const char* group = "Model";
-  add(group, "--n-components", a->n_components, "K", "Number of components at most (required)");
+  add(group, "--n-components", a->n_components, "K",
+      "Number of components at most (required); several are\ncompared: 1:20, or 2,4,8");
   add(group, "--family", a->family, "FAMILY",
       "What components are distributions of: gaussian\n(default), bernoulli (0 and 1), poisson (counts) "
       "or\nexponential (durations); features of the last three\nare independent within a component");
-  add(group, "--covariance-type", a->covariance_type, "TYPE", "full (default), tied, diag or spherical");
-  add(group, "--weight-prior", a->weight_prior, "PRIOR", "dirichlet, dirichlet-process (default) or pitman-yor");
+  add(group, "--covariance-type", a->covariance_type, "TYPE",
+      "full (default), tied, diag or spherical; several are\ncompared: full,diag");
+  add(group, "--weight-prior", a->weight_prior, "PRIOR",
+      "dirichlet, dirichlet-process (default) or pitman-yor;\nseveral are compared");
   add(group, "--concentration", a->concentration, "A",
-      "Concentration of the weight prior: small values\nempty components (default 1 / K)");
+      "Concentration of the weight prior: small values\nempty components (default 1 / K); several are\ncompared: "
+      "0.01,1,100");
   add(group, "--discount", a->discount, "d", "Discount of pitman-yor, 0 <= d < 1 (default 0)");
   add(group, "--mean-prior", a->mean_prior, "M",
       "Prior mean of the means: mean (of the rows, default),\nzero, or a file of D numbers");
@@ -146,10 +161,14 @@ Command add_fit(CLI::App& app) {
   group = "Start and end";
   add(group, "--init", a->init, "INIT",
       "kmeans (default), k-means++, random, random-from-data,\nor a file: N labels 0..K-1, or N x K responsibilities");
+  add(group, "--n-init", a->n_init, "I", "Starts, of which the one with the largest bound is kept\n(default 1)");
   add(group, "--seed", a->seed, "S", "Seed of a random start (default 0)");
   add(group, "--max-iter", a->max_iter, "I", "Sweeps at most (default 100)");
   add(group, "--tol", a->tol, "T",
       "Stop when a sweep gains less than T nats per row\n(default 1e-6); 0 runs exactly --max-iter sweeps");
+  add(group, "--batch", a->batch, "FILE",
+      "DATA holds many data sets, each fitted by itself: B + 1\nnumbers from 0 to N, set b has rows from the b-th to "
+      "the\nnext");
   add(group, "--sample-weights", a->sample_weights, "FILE", "N numbers >= 0: how often each row counts");
 
   group = "Where it runs";

@@ -20,10 +20,7 @@ struct Arguments {
   bool json = false;
 };
 
-std::string describe(const Device& device) {
-  return device.kind() == Device::Kind::cpu ? fmt::format("{} ({} threads)", device.name(), device.threads())
-                                            : device.name();
-}
+std::string describe(const Device& device) { return fmt::format("{} ({})", device.name(), device.description()); }
 
 void print_build(bool json) {
   const char* simd = kernels::cpu::tiles<float>().name;
@@ -32,7 +29,7 @@ void print_build(bool json) {
     j["version"] = CAVI_VERSION;
     j["compiler"] = CAVI_COMPILER_NAME;
     j["build_type"] = CAVI_BUILD_TYPE;
-    j["hdf5"] = CAVI_CLI_HDF5;
+    j["hdf5"] = bool(CAVI_CLI_HDF5);
     j["instruction_set"] = simd;
     j["devices"] = nlohmann::ordered_json::array();
     for (const Device& d : Device::all()) j["devices"].push_back(d.name());
@@ -56,10 +53,19 @@ std::string numbers_or(const std::optional<std::vector<double>>& values, const c
   return fmt::format("{:g}", fmt::join(*values, ", "));
 }
 
+void line(const char* name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); }
+
+void print_gaussian_priors(const MixtureOptions& o, int n_features) {
+  line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
+  line("mean prior",
+       fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
+  line("covariance prior", fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
+                                       o.degrees_of_freedom_prior.value_or(n_features)));
+}
+
 void print_model(const std::string& file, const Mixture& m) {
   const MixtureOptions& o = m.options();
   const MixturePosterior& p = m.posterior();
-  const auto line = [](const char* name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
   line("model", fmt::format("{}: {} components, {} features", one_line(file), p.n_components, p.n_features));
   line("family", std::string(name_of(kFamilies, o.family)));
   std::string prior(name_of(kWeightPriors, o.weight_concentration_prior_type));
@@ -67,12 +73,7 @@ void print_model(const std::string& file, const Mixture& m) {
   if (o.weight_concentration_prior_type == WeightPrior::pitman_yor) prior += fmt::format(", discount {:g}", o.discount);
   line("weight prior", prior);
   if (o.family == ComponentFamily::gaussian) {
-    line("covariances", std::string(name_of(kCovarianceTypes, o.covariance_type)));
-    line("mean prior",
-         fmt::format("{}, worth {:g} rows", numbers_or(o.mean_prior, "mean of the rows"), o.mean_precision_prior));
-    line("covariance prior",
-         fmt::format("{}, worth {:g} rows", numbers_or(o.covariance_prior, "covariance of the rows"),
-                     o.degrees_of_freedom_prior.value_or(p.n_features)));
+    print_gaussian_priors(o, p.n_features);
   } else {
     const char* otherwise = o.family == ComponentFamily::bernoulli ? "1, 1" : "1, by the means of the columns";
     line("component prior", o.component_prior ? fmt::format("{:g}", fmt::join(*o.component_prior, ", ")) : otherwise);

@@ -137,8 +137,10 @@ void read_init(const Text& text, Init& method, Complaints& complaints) {
     complaints.add(neither("--init", *text, names(kInits)));
 }
 
+bool is_start_file(const Text& text) { return text && !find_choice(*text, kInits); }
+
 InitialResponsibilities read_start(const Text& text, int n_components, const Matrix& x) {
-  if (!text || find_choice(*text, kInits)) return {};
+  if (!is_start_file(text)) return {};
   if (!holds_labels(*text)) {
     Matrix r = open_matrix(*text);
     if (r.rows() != x.rows() || r.cols() != n_components)

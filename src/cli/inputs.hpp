@@ -42,6 +42,8 @@ std::optional<std::vector<double>> read_covariance_prior(const Text& text, Covar
 std::vector<double> read_sample_weights(const Text& file, const Matrix& x, Complaints& complaints);
 /// The name of a method goes to `method`; a file is left to read_start().
 void read_init(const Text& text, Init& method, Complaints& complaints);
+/// Whether the start comes from a file.
+bool is_start_file(const Text& text);
 /// Labels or responsibilities when `text` is a file; throws IoError, NumericalError.
 InitialResponsibilities read_start(const Text& text, int n_components, const Matrix& x);
 

@@ -2,17 +2,15 @@
 #include "src/cli/report.hpp"
 
 #include "src/cli/text.hpp"
+#include "src/json_fields.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 namespace cavi::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kShownComponents = 32;
 constexpr int kFixedWidth = 30, kFeatureWidth = 12, kMoreWidth = 4;  // of the table's columns
@@ -117,6 +115,8 @@ std::string json_report(const Summary& summary, const MixturePosterior& p, std::
   j["elbo_trace"] = summary.elbo_trace;
   j["n_iter"] = summary.n_iter;
   j["converged"] = summary.converged();
+  j["status"] = word_for(summary.termination);
+  if (!summary.message.empty()) j["message"] = summary.message;
   j["n_components"] = p.n_components;
   j["active_components"] = active_components(p);
   j["rows"] = rows;

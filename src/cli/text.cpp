@@ -18,6 +18,17 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
 bool finish_output() {
   std::cout.flush();
   return std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout.good();

@@ -24,6 +24,9 @@ using Text = std::optional<std::string>;
 /// Joins the lines by "; ", and replaces what would move the cursor.
 std::string one_line(std::string_view text);
 
+/// The parts of a text; one more than there are separators.
+std::vector<std::string> split(const std::string& text, char separator);
+
 /// Flushes standard output; false when something could not be written.
 bool finish_output();
 
