@@ -12,7 +12,8 @@ namespace cavi::kernels::cuda {
 /// By all kTile threads of a block, blockDim.x = kTile. What it reads was written before the last __syncthreads(), what
 /// it writes may be read after it returns.
 template <class F, class T>
-__device__ void mixture_sweep_block(const MixtureSweepDevice& op, const DeviceProblem& problem) {
+__device__ void mixture_sweep_block(MixtureSweepDevice op, const DeviceProblem& problem) {
+  op.regime = MixtureRegime::tile;
   const MixtureView<F, T> view(op, problem);
   const Warp warp;
   const int number = int(threadIdx.x) / kWarp, warps = int(blockDim.x) / kWarp;

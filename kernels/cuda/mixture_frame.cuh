@@ -20,17 +20,22 @@ __device__ void round_root(const MixtureView<F, T>& view, int k, Warp warp) {
   double* root = view.root_of(k);
   Root* packed = view.packed_root + (F::shared ? 0 : k * packed_size(F::kind, d));
   if constexpr (F::kind == Component::full || F::kind == Component::tied) {
+    const int columns = padded(d);
     for (int row = 0; row < d; row += kCell) {
-      for (int j = row + warp.rank(); j < d; j += warp.size())
+      for (int j = row + warp.rank(); j < columns; j += warp.size())
         for (int i = row; i < row + kCell; ++i) {
-          const Root value = i <= j ? Root(root[std::int64_t(i) * d + j]) : Root(0);
+          const bool inside = i <= j && j < d;
+          const Root value = inside ? Root(root[std::int64_t(i) * d + j]) : Root(0);
           packed[std::int64_t(j - row) * kCell + i - row] = value;
-          if (i <= j) root[std::int64_t(i) * d + j] = value;
+          if (inside) root[std::int64_t(i) * d + j] = value;
         }
-      packed += std::int64_t(d - row) * kCell;
+      packed += std::int64_t(columns - row) * kCell;
     }
   } else {
-    for (int i = warp.rank(); i < F::root_size(d); i += warp.size()) root[i] = packed[i] = Root(root[i]);
+    for (int i = warp.rank(); i < packed_size(F::kind, d); i += warp.size()) {
+      packed[i] = i < F::root_size(d) ? Root(root[i]) : Root(0);
+      if (i < F::root_size(d)) root[i] = packed[i];
+    }
   }
 }
 
@@ -47,11 +52,14 @@ __device__ void frame_component(const MixtureView<F, T>& view, const MixtureSwee
                                 const DeviceProblem& problem, int k, Warp warp) {
   const int d = view.features;
   double* centre = view.centre_of(k);
-  T* packed = view.packed_centre + std::int64_t(k) * d;
+  T* packed = view.packed_centre + std::int64_t(k) * padded(d);
   const double offset = F::locate(view.root_of(k), problem[op.linear] + std::int64_t(k) * d, problem[op.constant][k],
                                   kBitsPerNat, d, centre, warp);
   warp.sync();
-  for (int i = warp.rank(); i < d; i += warp.size()) centre[i] = packed[i] = T(centre[i]);
+  for (int i = warp.rank(); i < padded(d); i += warp.size()) {
+    packed[i] = i < d ? T(centre[i]) : T(0);
+    if (i < d) centre[i] = packed[i];
+  }
   if (warp.rank() != 0) return;
   view.offset[k] = view.offsets[k] = T(offset);
   if (!(offset < HUGE_VAL)) report_failure(problem, op.operation, k, kLogitNotFinite);

@@ -3,6 +3,8 @@
 /// How a mixture sweep cuts a problem into slabs, and where in the problem's scratch it keeps what.
 #pragma once
 
+#include "kernels/cuda/mixture_cells.hpp"
+#include "kernels/cuda/mixture_fused.hpp"
 #include "kernels/cuda/mixture_sweep.hpp"
 #include "kernels/math/components/families.hpp"
 
@@ -16,24 +18,10 @@ inline constexpr double kBitsPerNat = 1.4426950408889634074;
 
 /// The regime of a sweep, the best one unless it is forced.
 CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
-  return op.regime != MixtureRegime::automatic ? op.regime : MixtureRegime::tile;
-}
-
-/// Matrices over features are handled in cells of 4 x 4.
-inline constexpr int kCell = 4;
-CAVI_HOST_DEVICE constexpr std::int64_t cell_rows(int features) { return (features + kCell - 1) / kCell; }
-/// The upper triangle of a D x D matrix as cells, row of cells by row, each cell column-major.
-CAVI_HOST_DEVICE constexpr std::int64_t cells_size(int features) {
-  return cell_rows(features) * (cell_rows(features) + 1) / 2 * kCell * kCell;
-}
-/// An upper triangular root in the order in which it is read: four rows at a time, column by column from the diagonal,
-/// zeros where there is nothing.
-CAVI_HOST_DEVICE constexpr std::int64_t packed_offset(int features, std::int64_t cell_row) {
-  return kCell * (cell_row * features - 2 * cell_row * (cell_row - 1));
-}
-CAVI_HOST_DEVICE constexpr std::int64_t packed_size(Component c, int features) {
-  if (c == Component::full || c == Component::tied) return packed_offset(features, cell_rows(features));
-  return c == Component::diag ? features : 1;
+  if (op.regime != MixtureRegime::automatic) return op.regime;
+  if (op.precision == Scalar::float64) return MixtureRegime::tile;
+  const bool registers = op.component != Component::full || op.features <= kFusedFeatures;
+  return registers && fused_rows_bytes(op.features) <= kFusedBytes ? MixtureRegime::fused : MixtureRegime::tile;
 }
 
 /// Sums over a slab in the frame of the family, float64, one array after the other: count [K], first [K x D], second
@@ -51,7 +39,9 @@ CAVI_HOST_DEVICE constexpr int scalar_size(const MixtureSweepDevice& op) {
 }
 /// Numbers of the sweep's precision that a slab wants beside its sums: responsibilities of a tile, whitened rows.
 CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice& op) {
-  return kTile * std::int64_t(op.components + (op.component == Component::tied ? op.features : 0));
+  const std::int64_t k = op.components;
+  if (regime_of(op) == MixtureRegime::fused) return fused_r_shared(op.components, op.features) ? 0 : kFusedPoints * k;
+  return kTile * (k + (op.component == Component::tied ? op.features : 0));
 }
 
 inline constexpr std::int64_t kMostSlabs = 1024;                     ///< several blocks for each multiprocessor
@@ -77,7 +67,7 @@ CAVI_HOST_DEVICE constexpr std::int64_t slab_tile(std::int64_t tiles, std::int64
 /// Offsets in bytes into DeviceProblem::scratch.
 struct MixtureLayout {
   std::int64_t root, centre, offset;                 ///< float64, as rounded: [K x root_size], [K x D], [K]
-  std::int64_t packed_root, packed_centre, offsets;  ///< the same in the sweep's precision, the root packed
+  std::int64_t packed_root, packed_centre, offsets;  ///< the same in the sweep's precision, packed
   std::int64_t product, work;                        ///< float64 [K], [K x D]
   std::int64_t sums;                                 ///< float64 [slabs x sums_size]
   std::int64_t workspace;                            ///< [slabs x workspace_size]
@@ -88,11 +78,12 @@ struct MixtureLayout {
     const bool shared = op.component == Component::tied;
     const std::int64_t roots = shared ? 1 : k;
     const bool matrix = shared || op.component == Component::full;
-    root = take(wide * roots * (matrix ? d * d : packed_size(op.component, op.features)));
+    const std::int64_t axes = op.component == Component::diag ? d : 1;
+    root = take(wide * roots * (matrix ? d * d : axes));
     centre = take(wide * k * d);
     offset = take(wide * k);
     packed_root = take((shared ? wide : scalar_size(op)) * roots * packed_size(op.component, op.features));
-    packed_centre = take(scalar_size(op) * k * d);
+    packed_centre = take(scalar_size(op) * k * padded(op.features));
     offsets = take(scalar_size(op) * k);
     product = take(wide * k);
     work = take(wide * k * d);
@@ -151,7 +142,7 @@ struct MixtureView {
   __device__ const Root* packed_root_of(int k) const {
     return F::shared ? packed_root : packed_root + k * packed_size(F::kind, features);
   }
-  __device__ const T* packed_centre_of(int k) const { return packed_centre + std::int64_t(k) * features; }
+  __device__ const T* packed_centre_of(int k) const { return packed_centre + std::int64_t(k) * padded(features); }
 
   /// Parts of a slab's sums.
   __device__ double* count(double* slab) const { return slab; }

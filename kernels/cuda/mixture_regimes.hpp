@@ -3,6 +3,7 @@
 /// The pass over the rows, by regime, and what their launches share.
 #pragma once
 
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mixture_layout.hpp"
 #include "kernels/cuda/mixture_sweep.hpp"
 
@@ -13,8 +14,28 @@ namespace cavi::kernels::cuda {
 cudaError_t enqueue_tile_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                               MixtureSlice slice, cudaStream_t stream);
 
+/// full, at most kFusedFeatures features; and the other families.
+cudaError_t enqueue_fused_full_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                    MixtureSlice slice, cudaStream_t stream);
+cudaError_t enqueue_fused_axes_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                    MixtureSlice slice, cudaStream_t stream);
+
 /// The y of a grid over problems.
 inline unsigned grid_of(std::int64_t count) { return unsigned(count < 65535 ? count : 65535); }
+
+using MixturePass = void (*)(MixtureSweepDevice, const DeviceProblem*, std::int64_t, MixtureSlice);
+
+/// A block per slab, with all the shared memory that a fused pass wants.
+inline cudaError_t launch_fused(MixturePass kernel, const MixtureSweepDevice& op, const DeviceProblem* problems,
+                                std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
+  const bool r_shared = fused_r_shared(op.components, op.features);
+  const std::int64_t bytes = fused_rows_bytes(op.features) + (r_shared ? fused_r_bytes(op.components) : 0);
+  const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                 cudaFuncAttributeMaxDynamicSharedMemorySize, int(bytes));
+  if (error != cudaSuccess) return error;
+  return launch(kernel, dim3(unsigned(slice.slabs), grid_of(count)), kFusedThreads, std::size_t(bytes), stream, op,
+                problems, count, slice);
+}
 
 /// Calls visit(F{}, T{}) with the family and the precision of a sweep.
 template <class Visit>

@@ -71,13 +71,16 @@ std::int64_t mixture_slab_begin(const MixtureSweepDevice& op, std::int64_t rows,
 }
 
 std::int64_t mixture_sweep_scratch(const MixtureSweepDevice& op, std::int64_t rows) {
-  return MixtureLayout(op, rows).bytes;
+  MixtureSweepDevice block = op;
+  block.regime = MixtureRegime::tile;
+  return std::max(MixtureLayout(op, rows).bytes, rows <= kBlockRows ? MixtureLayout(block, rows).bytes : 0);
 }
 
 std::string mixture_regime(const MixtureSweepDevice& op, std::int64_t) {
   switch (regime_of(op)) {
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
+    case MixtureRegime::fused: return "fused";
   }
   return "tile";
 }
@@ -97,6 +100,9 @@ cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProbl
   switch (regime_of(op)) {
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
+    case MixtureRegime::fused:
+      return op.component == Component::full ? enqueue_fused_full_pass(op, problems, count, slice, stream)
+                                             : enqueue_fused_axes_pass(op, problems, count, slice, stream);
   }
   return enqueue_tile_pass(op, problems, count, slice, stream);
 }

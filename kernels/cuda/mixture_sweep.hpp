@@ -20,6 +20,7 @@ namespace cavi::kernels::cuda {
 enum class MixtureRegime {
   automatic,  ///< the best for the shape
   tile,       ///< any shape: a tile of rows at a time
+  fused,      ///< float32, full of few features or any other family: two tiles in shared memory
 };
 
 /// MixtureSweep in plain numbers.
@@ -47,6 +48,8 @@ struct MixtureSlice {
 std::int64_t mixture_slabs(const MixtureSweepDevice& op, std::int64_t rows);
 /// The row where a slab begins, a multiple of kTile; for slab = mixture_slabs() the number of rows.
 std::int64_t mixture_slab_begin(const MixtureSweepDevice& op, std::int64_t rows, std::int64_t slab);
+/// Most rows of a problem that mixture_sweep_block (mixture_block.cuh) may get.
+inline constexpr std::int64_t kBlockRows = 4096;
 /// Bytes of DeviceProblem::scratch, aligned to 256, that one problem of so many rows wants from the first stage to the
 /// last.
 std::int64_t mixture_sweep_scratch(const MixtureSweepDevice& op, std::int64_t rows);

@@ -25,9 +25,10 @@ struct alignas(16) Four {
   T v[kCell];
 };
 
-/// Rows [row, row + 4) of root z, where z(j) is element j of z; moves `root` behind them.
+/// Rows [row, row + 4) of root z, where z(j) is element j of z.
 template <class T, class Z>
-__device__ inline void whiten_rows(const T*& root, int row, int features, T (&y)[kCell], Z z) {
+__device__ inline void whiten_rows(const T* root, int row, int features, T (&y)[kCell], Z z) {
+  root += packed_offset(features, row / kCell);
   for (int r = 0; r < kCell; ++r) y[r] = 0;
 #pragma unroll 4
   for (int j = row; j < features; ++j, root += kCell) {

@@ -61,7 +61,9 @@ TEST_P(DeviceNumericsTest, Float32HoldsInTheFrameOfTheComponent) {
 std::vector<Case> all_cases() {
   std::vector<Case> all;
   for (const Component c : {Component::full, Component::tied, Component::diag, Component::spherical})
-    all.push_back({c, 16, MixtureRegime::tile, name_of(c) + "Tile"});
+    for (const auto& [regime, name] :
+         {std::pair(MixtureRegime::tile, "Tile"), std::pair(MixtureRegime::fused, "Fused")})
+      all.push_back({c, 16, regime, name_of(c) + name});
   return all;
 }
 

@@ -32,6 +32,10 @@ class DeviceSweepTest : public testing::TestWithParam<Case> {
     sweep.sweep();
     return sweep;
   }
+  bool sweeps(int features) const {
+    return GetParam().regime != MixtureRegime::fused || GetParam().component != Component::full ||
+           features <= kernels::cuda::kFusedFeatures;
+  }
   void expect_definition(Shape shape) const {
     emulator::reset();  // memory is never used twice
     shape.component = GetParam().component;
@@ -49,8 +53,8 @@ TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
   const Component c = GetParam().component;
   for (const std::int64_t rows : {0, 1, 31, 32, 33, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000})
     expect_definition({c, rows, 5, 3, 3, rows % 2 == 1, rows % 3 == 1});
-  for (const int d : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33})
-    expect_definition({c, 140, 3, d, 3, d % 3 == 0, d % 2 == 0, unsigned(d)});
+  for (const int d : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 25, 31, 32, 33, 40, 70})
+    if (sweeps(d)) expect_definition({c, 140, 3, d, 3, d % 3 == 0, d % 2 == 0, unsigned(d)});
   for (const int k : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40})
     expect_definition({c, 130, k, 3, 3, false, k % 2 == 0, unsigned(k)});
 }
@@ -115,6 +119,9 @@ const std::vector<Component> kEvery = {Component::full, Component::tied, Compone
 INSTANTIATE_TEST_SUITE_P(Tile, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::tile, kEvery, {Scalar::float32, Scalar::float64})),
                          name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
 
 class FamilyTest : public testing::TestWithParam<Component> {};
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Steps of the fused pass in float32: two tiles of rows in shared memory, scored, normalised and accumulated by one
+/// block before the next two come. Responsibilities stay beside them where there is room, else in the slab's workspace.
+///
+///   respond      a warp per component, four points of a lane in registers, parameters by broadcast
+///   normalise    a thread per point
+///   accumulate   a warp per component, over a list of the points that matter to it
+#pragma once
+
+#include "kernels/cuda/mixture_fused.hpp"
+#include "kernels/cuda/mixture_tile.cuh"
+
+#include <cstdint>
+
+namespace cavi::kernels::cuda {
+
+/// A point that matters to a component.
+struct alignas(8) Live {
+  float r;
+  int point;
+};
+
+/// Where things are in shared memory.
+struct FusedShared {
+  float* x;      ///< [padded D x kFusedStride]
+  float* scale;  ///< [kFusedPoints] weight over the sum of exponentials
+  Live* live;    ///< [kFusedPoints], of this warp
+  float* r;      ///< [K x kFusedPoints] exponentials
+
+  __device__ FusedShared(float* pool, int features) : x(pool) {
+    scale = x + padded(features) * kFusedStride;
+    live = reinterpret_cast<Live*>(scale + kFusedPoints) + threadIdx.x / kWarp * kFusedPoints;
+    r = scale + kFusedPoints + kFusedWarps * kFusedPoints * int(sizeof(Live) / sizeof(float));
+  }
+};
+
+/// Tiles `tile` and the next, as far as they lie before `last`; zeros elsewhere.
+template <class F>
+__device__ inline void load_tiles(const MixtureView<F, float>& view, std::int64_t tile, std::int64_t last, float* x) {
+  constexpr int kFours = kFusedPoints / 4;
+  for (int i = threadIdx.x; i < padded(view.features) * kFours; i += kFusedThreads) {
+    const int d = i / kFours, at = i % kFours * 4;
+    const std::int64_t from = tile + at / kTile;
+    Four<float> four = {};
+    if (d < view.features && from < last)
+      four = *reinterpret_cast<const Four<float>*>(view.x + (from * view.features + d) * kTile + at % kTile);
+    *reinterpret_cast<Four<float>*>(x + d * kFusedStride + at) = four;
+  }
+}
+
+/// Rows in place by whitened ones: an element of an upper triangular product needs none before it.
+template <class F>
+__device__ inline void whiten_tiles(const MixtureView<F, float>& view, float* x) {
+  const double* root = view.packed_root_of(0);
+  for (int n = threadIdx.x; n < kFusedPoints; n += kFusedThreads)
+    for (int row = 0; row < view.features; row += kCell) {
+      double y[kCell];
+      whiten_rows(root, row, view.features, y, [=](int j) { return double(x[j * kFusedStride + n]); });
+      for (int r = 0; r < kCell && row + r < view.features; ++r) x[(row + r) * kFusedStride + n] = float(y[r]);
+    }
+}
+
+/// Logits to exponentials, and the scale that makes them weighted responsibilities. Returns the weighted lse in bits.
+template <class F>
+__device__ inline double normalise_tiles(const MixtureView<F, float>& view, std::int64_t tile, std::int64_t last,
+                                         float* r, float* scale) {
+  double lse = 0;
+  for (int n = threadIdx.x; n < kFusedPoints; n += kFusedThreads) {
+    const std::int64_t row = tile * kTile + n;
+    const bool inside = row < view.rows && row < last * kTile;
+    const float weight = !inside ? 0 : view.weight ? float(view.weight[row]) : 1;
+    float* at = r + n;
+    float largest = -FLT_MAX, sum = 0;
+#pragma unroll 4
+    for (int k = 0; k < view.components; ++k) largest = fmaxf(largest, at[k * kFusedPoints]);
+#pragma unroll 4
+    for (int k = 0; k < view.components; ++k) {
+      const float e = approximate_exp2(at[k * kFusedPoints] - largest);
+      at[k * kFusedPoints] = e;
+      sum += e;
+    }
+    scale[n] = weight / sum;
+    lse += double(weight) * (double(largest) + double(approximate_log2(sum)));
+  }
+  return lse;
+}
+
+/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Returns how many.
+__device__ inline int list_live(const float* r, const float* scale, Live* live, float& count) {
+  const int lane = Warp::rank();
+  int n = 0;
+  count = 0;
+#pragma unroll
+  for (int i = 0; i < kFusedPoints; i += kWarp) {
+    const float at = r[i + lane] * scale[i + lane];
+    count += at;
+    const bool alive = at > kNegligible<float>;
+    const unsigned mask = __ballot_sync(kAllLanes, alive);
+    if (alive) live[n + __popc(mask & ((1u << lane) - 1))] = {at, i + lane};
+    n += __popc(mask);
+  }
+  count = warp_sum(count);
+  __syncwarp();
+  return n;
+}
+
+/// The pass over a slab: respond(x, r) and accumulate(k, x, live, lives, sums) are the family's.
+template <class F, bool r_shared, class Respond, class Accumulate>
+__device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_t slab, float* pool, Respond respond,
+                                  Accumulate accumulate) {
+  CAVI_SHARED(double, parts, [kFusedWarps]);
+  const int warp = threadIdx.x / kWarp, lane = Warp::rank();
+  const FusedShared at(pool, view.features);
+  float* r = r_shared ? at.r : view.workspace + slab * view.slab_workspace;
+  double* sums = view.sums + slab * view.slab_sums;
+  for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kFusedThreads) sums[i] = 0;
+
+  double lse = 0;
+  const std::int64_t tiles = tile_count(view.rows), last = slab_tile(tiles, view.slabs, slab + 1);
+  for (std::int64_t tile = slab_tile(tiles, view.slabs, slab); tile < last; tile += kFusedPoints / kTile) {
+    load_tiles(view, tile, last, at.x);
+    __syncthreads();
+    if constexpr (F::shared) {
+      whiten_tiles(view, at.x);
+      __syncthreads();
+    }
+    respond(at.x, r);
+    __syncthreads();
+    lse += normalise_tiles(view, tile, last, r, at.scale);
+    __syncthreads();
+    for (int k = warp; k < view.components; k += kFusedWarps) {
+      const double before = view.count(sums)[k];
+      float count;
+      const int lives = list_live(r + k * kFusedPoints, at.scale, at.live, count);
+      if (lane == 0) view.count(sums)[k] = before + double(count);
+      if (lives > 0) accumulate(k, at.x, at.live, lives, sums);
+      __syncwarp();
+    }
+    __syncthreads();
+  }
+  lse = warp_sum(lse);
+  if (lane == 0) parts[warp] = lse;
+  __syncthreads();
+  if (threadIdx.x == 0) *view.lse(sums) = ((parts[0] + parts[1]) + (parts[2] + parts[3])) / kBitsPerNat;
+  __syncthreads();
+}
+
+}  // namespace cavi::kernels::cuda

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Sizes of the fused pass; see mixture_fused.cuh.
+#pragma once
+
+#include "kernels/cuda/mixture_cells.hpp"
+#include "kernels/cuda/problem.hpp"
+
+namespace cavi::kernels::cuda {
+
+inline constexpr int kFusedThreads = 128, kFusedWarps = kFusedThreads / kWarp;
+inline constexpr int kFusedPoints = 2 * kTile;         ///< in shared memory at a time
+inline constexpr int kFusedStride = kFusedPoints + 4;  ///< between features: spreads them over the banks
+inline constexpr int kFusedBytes = 96 << 10;           ///< of shared memory: every GPU has them since sm_80
+inline constexpr int kFusedFeatures = 32;              ///< most of a full family, whose rows are held in registers
+
+/// Bytes of shared memory without responsibilities.
+CAVI_HOST_DEVICE constexpr std::int64_t fused_rows_bytes(int features) {
+  return 4 * (std::int64_t(padded(features)) * kFusedStride + kFusedPoints) + 8 * kFusedWarps * kFusedPoints;
+}
+CAVI_HOST_DEVICE constexpr std::int64_t fused_r_bytes(int components) {
+  return 4 * std::int64_t(components) * kFusedPoints;
+}
+/// Whether responsibilities fit beside the rows.
+CAVI_HOST_DEVICE constexpr bool fused_r_shared(int components, int features) {
+  return fused_rows_bytes(features) + fused_r_bytes(components) <= kFusedBytes;
+}
+
+}  // namespace cavi::kernels::cuda
