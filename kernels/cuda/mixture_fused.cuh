@@ -8,7 +8,7 @@
 ///   accumulate   a warp per component, over a list of the points that matter to it
 #pragma once
 
-#include "kernels/cuda/mixture_fused.hpp"
+#include "kernels/cuda/mixture_float32.hpp"
 #include "kernels/cuda/mixture_tile.cuh"
 
 #include <cstdint>

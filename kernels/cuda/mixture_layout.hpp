@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/cuda/mixture_cells.hpp"
-#include "kernels/cuda/mixture_fused.hpp"
+#include "kernels/cuda/mixture_float32.hpp"
 #include "kernels/cuda/mixture_sweep.hpp"
 #include "kernels/math/components/families.hpp"
 
@@ -20,6 +20,8 @@ inline constexpr double kBitsPerNat = 1.4426950408889634074;
 CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
   if (op.regime != MixtureRegime::automatic) return op.regime;
   if (op.precision == Scalar::float64) return MixtureRegime::tile;
+  if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
+    return MixtureRegime::points;
   const bool registers = op.component != Component::full || op.features <= kFusedFeatures;
   return registers && fused_rows_bytes(op.features) <= kFusedBytes ? MixtureRegime::fused : MixtureRegime::tile;
 }
@@ -40,6 +42,7 @@ CAVI_HOST_DEVICE constexpr int scalar_size(const MixtureSweepDevice& op) {
 /// Numbers of the sweep's precision that a slab wants beside its sums: responsibilities of a tile, whitened rows.
 CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice& op) {
   const std::int64_t k = op.components;
+  if (regime_of(op) == MixtureRegime::points) return 0;
   if (regime_of(op) == MixtureRegime::fused) return fused_r_shared(op.components, op.features) ? 0 : kFusedPoints * k;
   return kTile * (k + (op.component == Component::tied ? op.features : 0));
 }
@@ -56,6 +59,10 @@ CAVI_HOST_DEVICE constexpr std::int64_t slab_count(const MixtureSweepDevice& op,
   std::int64_t slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
   if (slabs > kMostSlabs) slabs = kMostSlabs;
   if (slabs > fitting) slabs = fitting;
+  if (regime_of(op) == MixtureRegime::points) {
+    const std::int64_t most = points_rows(op.components, op.features);
+    if (slabs * most < rows) slabs = (rows + most - 1) / most;
+  }
   return slabs < 1 ? 1 : slabs;
 }
 /// First tile of a slab: sizes differ by one at most, the longer ones come first.

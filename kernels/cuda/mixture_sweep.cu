@@ -80,6 +80,7 @@ std::string mixture_regime(const MixtureSweepDevice& op, std::int64_t) {
   switch (regime_of(op)) {
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
+    case MixtureRegime::points: return "points";
     case MixtureRegime::fused: return "fused";
   }
   return "tile";
@@ -100,6 +101,7 @@ cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProbl
   switch (regime_of(op)) {
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
+    case MixtureRegime::points: return enqueue_points_pass(op, problems, count, slice, stream);
     case MixtureRegime::fused:
       return op.component == Component::full ? enqueue_fused_full_pass(op, problems, count, slice, stream)
                                              : enqueue_fused_axes_pass(op, problems, count, slice, stream);

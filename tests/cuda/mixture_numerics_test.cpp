@@ -34,7 +34,9 @@ struct Expected {
 TEST_P(DeviceNumericsTest, Float32HoldsInTheFrameOfTheComponent) {
   const auto& [c, kappa] = GetParam();
   for (const bool paired : {false, true}) {
-    Shape shape{c.component, 6000, 4, c.features, double(kappa)};
+    // Whitened rows of a tied family are rounded far from the origin; over many rows the errors average out.
+    const std::int64_t rows = c.component == Component::tied ? 20'000 : 4000;
+    Shape shape{c.component, rows, 4, c.features, double(kappa)};
     shape.paired = paired;
     const MixtureProblem p = random_mixture(shape);
     const Moments moments = definition(p);
@@ -61,9 +63,10 @@ TEST_P(DeviceNumericsTest, Float32HoldsInTheFrameOfTheComponent) {
 std::vector<Case> all_cases() {
   std::vector<Case> all;
   for (const Component c : {Component::full, Component::tied, Component::diag, Component::spherical})
-    for (const auto& [regime, name] :
-         {std::pair(MixtureRegime::tile, "Tile"), std::pair(MixtureRegime::fused, "Fused")})
-      all.push_back({c, 16, regime, name_of(c) + name});
+    for (const auto& [regime, name, features] :
+         {std::tuple(MixtureRegime::tile, "Tile", 16), std::tuple(MixtureRegime::points, "Points", 3),
+          std::tuple(MixtureRegime::fused, "Fused", 16)})
+      all.push_back({c, features, regime, name_of(c) + name});
   return all;
 }
 

@@ -33,8 +33,9 @@ class DeviceSweepTest : public testing::TestWithParam<Case> {
     return sweep;
   }
   bool sweeps(int features) const {
-    return GetParam().regime != MixtureRegime::fused || GetParam().component != Component::full ||
-           features <= kernels::cuda::kFusedFeatures;
+    const bool full = GetParam().component == Component::full;
+    if (GetParam().regime == MixtureRegime::points) return features <= kernels::cuda::kPointsFeatures;
+    return GetParam().regime != MixtureRegime::fused || !full || features <= kernels::cuda::kFusedFeatures;
   }
   void expect_definition(Shape shape) const {
     emulator::reset();  // memory is never used twice
@@ -56,7 +57,7 @@ TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
   for (const int d : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 21, 25, 31, 32, 33, 40, 70})
     if (sweeps(d)) expect_definition({c, 140, 3, d, 3, d % 3 == 0, d % 2 == 0, unsigned(d)});
   for (const int k : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40})
-    expect_definition({c, 130, k, 3, 3, false, k % 2 == 0, unsigned(k)});
+    expect_definition({c, 130, k, 2 + k % 2, 3, false, k % 2 == 0, unsigned(k)});
 }
 
 TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
@@ -120,6 +121,8 @@ INSTANTIATE_TEST_SUITE_P(Tile, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::tile, kEvery, {Scalar::float32, Scalar::float64})),
                          name_of_case);
 
+INSTANTIATE_TEST_SUITE_P(Points, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::points, kEvery, {Scalar::float32})), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
 
