@@ -80,7 +80,7 @@ __device__ inline double normalise_tiles(const MixtureView<F, float>& view, std:
       at[k * kFusedPoints] = e;
       sum += e;
     }
-    scale[n] = weight / sum;
+    scale[n] = __fdividef(weight, sum);
     lse += double(weight) * (double(largest) + double(approximate_log2(sum)));
   }
   return lse;

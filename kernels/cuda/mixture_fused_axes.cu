@@ -33,7 +33,7 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
       if constexpr (F::kind == Component::diag) root[j] = view.packed_root_of(component);
     }
     float square[kAbreast][kPoints] = {};
-#pragma unroll 1
+#pragma unroll 2
     for (int d = 0; d < columns; d += kCell) {
       Four<float> in[kCell];
 #pragma unroll

@@ -131,6 +131,7 @@ struct MixtureView {
         weight(op.weight == kNoBuffer ? nullptr : problem[op.weight]),
         slab_sums(sums_size(op)),
         slab_workspace(workspace_size(op)) {
+    CAVI_ASSUME_GLOBAL(x);
     const MixtureLayout at(op, rows);
     root = take<double>(problem, at.root);
     centre = take<double>(problem, at.centre);
@@ -160,7 +161,9 @@ struct MixtureView {
  private:
   template <class U>
   __device__ static U* take(const DeviceProblem& problem, std::int64_t at) {
-    return reinterpret_cast<U*>(problem.scratch + at);
+    U* pointer = reinterpret_cast<U*>(problem.scratch + at);
+    CAVI_ASSUME_GLOBAL(pointer);
+    return pointer;
   }
 };
 

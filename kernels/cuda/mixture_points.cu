@@ -50,7 +50,8 @@ struct Record {
     return F::kind == Component::diag ? std::fma(v[D + 1 + d], x, v[d]) : x - v[d];
   }
   __device__ float logit(const float (&x)[D]) const {
-    float z[D], square = 0;
+    constexpr bool spherical = F::kind == Component::spherical;
+    float z[D], sum = spherical ? 0 : offset();
 #pragma unroll
     for (int d = 0; d < D; ++d) z[d] = frame(d, x[d]);
     int at = D + 1;
@@ -62,9 +63,9 @@ struct Record {
 #pragma unroll
         for (int j = i + 1; j < D; ++j) y = std::fma(v[at++], z[j], y);
       }
-      square = std::fma(y, y, square);
+      sum = std::fma(-y, y, sum);
     }
-    return F::kind == Component::spherical ? std::fma(-v[D + 1], square, offset()) : offset() - square;
+    return spherical ? std::fma(v[D + 1], sum, offset()) : sum;
   }
 };
 
@@ -231,7 +232,7 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
         total[p] += e[p][k];
       }
       for (int s = 1; s < sharing; s *= 2) total[p] += __shfl_xor_sync(kAllLanes, total[p], s);
-      scale[p] = point.weight[p] / total[p];
+      scale[p] = __fdividef(point.weight[p], total[p]);
       lse.add(point.weight[p] * largest[p]);
       lse.add(point.weight[p] * approximate_log2(total[p]));
     }
