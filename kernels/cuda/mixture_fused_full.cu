@@ -5,7 +5,7 @@
 //   accumulate   many points: a lane per point; cells of the second moment in registers, as many as fit, and the first
 //                moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/mixture_fused.cuh"
+#include "kernels/cuda/mixture_fused_cells.cuh"
 #include "kernels/cuda/mixture_regimes.hpp"
 
 #include <utility>
@@ -13,7 +13,7 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-using View = MixtureView<components::Full, float>;
+using View = FullView;
 constexpr int kPoints = 4;  // of a lane
 constexpr int kFew = 64;    // points for which folding sums over lanes does not pay
 
@@ -131,63 +131,6 @@ __device__ inline void accumulate_strip(const View& view, int k, const float* x,
   if constexpr (end < rows) accumulate_strip<rows, end>(view, k, x, live, lives, sums);
 }
 
-// Few points: a lane per cell, and where cells are few, several points at once. Nothing to fold.
-template <int rows>
-__device__ inline void accumulate_few(const View& view, int k, const float* x, const Live* live, int lives,
-                                      double* sums) {
-  constexpr int cells = cell_number(rows, rows, rows), width = cells > 16 ? 32 : cells > 8 ? 16 : cells > 1 ? 8 : 1;
-  const int lane = Warp::rank(), features = view.features;
-  for (int from = 0; from < cells; from += width) {
-    const int cell = min(from + lane % width, cells - 1);
-    const bool mine = lane < width && from + lane < cells;
-    int row = 0, column = cell;
-    for (; column >= rows - row; ++row) column -= rows - row;
-    column += row;
-    const Four<float> m = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + row * kCell);
-    const Four<float> other = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + column * kCell);
-    const float *of_row = x + row * kCell * kFusedStride, *of_column = x + column * kCell * kFusedStride;
-    float sum[kCell][kCell] = {}, one[kCell] = {};
-#pragma unroll 2
-    for (int at = lane / width; at < lives; at += kWarp / width) {
-      const Live point = live[at];
-      float weighted[kCell], z[kCell];
-#pragma unroll
-      for (int f = 0; f < kCell; ++f) {
-        weighted[f] = point.r * (of_row[f * kFusedStride + point.point] - m.v[f]);
-        z[f] = of_column[f * kFusedStride + point.point] - other.v[f];
-        one[f] += weighted[f];
-      }
-#pragma unroll
-      for (int g = 0; g < kCell; ++g)
-#pragma unroll
-        for (int f = 0; f < kCell; ++f) sum[g][f] = std::fma(weighted[f], z[g], sum[g][f]);
-    }
-#pragma unroll
-    for (int step = kWarp / 2; step >= width; step /= 2)
-#pragma unroll
-      for (int f = 0; f < kCell; ++f) {
-        one[f] += __shfl_xor_sync(kAllLanes, one[f], step);
-#pragma unroll
-        for (int g = 0; g < kCell; ++g) sum[g][f] += __shfl_xor_sync(kAllLanes, sum[g][f], step);
-      }
-    if (!mine) continue;
-    double* second = view.second(sums) + (std::int64_t(k) * cells + cell) * kCell * kCell;
-    double before[kCell][kCell];
-#pragma unroll
-    for (int g = 0; g < kCell; ++g)
-#pragma unroll
-      for (int f = 0; f < kCell; ++f) before[g][f] = second[g * kCell + f];
-#pragma unroll
-    for (int g = 0; g < kCell; ++g)
-#pragma unroll
-      for (int f = 0; f < kCell; ++f) second[g * kCell + f] = before[g][f] + double(sum[g][f]);
-    double* first = view.first(sums) + std::int64_t(k) * features + row * kCell;
-#pragma unroll
-    for (int f = 0; f < kCell; ++f)
-      if (row == column && row * kCell + f < features) first[f] += double(one[f]);
-  }
-}
-
 template <int D, bool r_shared>
 __global__ void __launch_bounds__(kFusedThreads, 2)
     fused_full_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
@@ -201,7 +144,7 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
         view, slab, pool, [&](const float* x, float* r) { respond<D>(view, x, r); },
         [&](int k, const float* x, const Live* live, int lives, double* sums) {
           if (lives < kFew)
-            accumulate_few<D / kCell>(view, k, x, live, lives, sums);
+            accumulate_cells_of_lanes<lanes_of_cells(D / kCell)>(view, k, x, live, lives, sums);
           else
             accumulate_strip<D / kCell, 0>(view, k, x, live, lives, sums);
         });

@@ -22,8 +22,7 @@ CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op)
   if (op.precision == Scalar::float64) return MixtureRegime::tile;
   if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
     return MixtureRegime::points;
-  const bool registers = op.component != Component::full || op.features <= kFusedFeatures;
-  return registers && fused_rows_bytes(op.features) <= kFusedBytes ? MixtureRegime::fused : MixtureRegime::tile;
+  return fused_rows_bytes(op.features) <= kFusedBytes ? MixtureRegime::fused : MixtureRegime::tile;
 }
 
 /// Sums over a slab in the frame of the family, float64, one array after the other: count [K], first [K x D], second
@@ -49,7 +48,8 @@ CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice&
 
 inline constexpr std::int64_t kMostSlabs = 1024;                     ///< several blocks for each multiprocessor
 inline constexpr std::int64_t kTilesOfASlab = 2;                     ///< at least, but in the last slab
-inline constexpr std::int64_t kSlabBytes = std::int64_t(256) << 20;  ///< of all slabs together
+inline constexpr std::int64_t kSlabBytes = std::int64_t(320) << 20;  ///< of all slabs together
+inline constexpr std::int64_t kSlabWave = 132;                       ///< few slabs come in whole waves of an H100
 
 CAVI_HOST_DEVICE constexpr std::int64_t tile_count(std::int64_t rows) { return (rows + kTile - 1) / kTile; }
 
@@ -58,7 +58,7 @@ CAVI_HOST_DEVICE constexpr std::int64_t slab_count(const MixtureSweepDevice& op,
   const std::int64_t tiles = tile_count(rows), fitting = kSlabBytes / bytes;
   std::int64_t slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
   if (slabs > kMostSlabs) slabs = kMostSlabs;
-  if (slabs > fitting) slabs = fitting;
+  if (slabs > fitting) slabs = fitting < kSlabWave ? fitting : fitting / kSlabWave * kSlabWave;
   if (regime_of(op) == MixtureRegime::points) {
     const std::int64_t most = points_rows(op.components, op.features);
     if (slabs * most < rows) slabs = (rows + most - 1) / most;

@@ -16,8 +16,10 @@ cudaError_t enqueue_tile_pass(const MixtureSweepDevice& op, const DeviceProblem*
 
 cudaError_t enqueue_points_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                 MixtureSlice slice, cudaStream_t stream);
-/// full, at most kFusedFeatures features; and the other families.
+/// full, at most kFusedFeatures features; full, more features; and the other families.
 cudaError_t enqueue_fused_full_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                    MixtureSlice slice, cudaStream_t stream);
+cudaError_t enqueue_fused_wide_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                     MixtureSlice slice, cudaStream_t stream);
 cudaError_t enqueue_fused_axes_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                     MixtureSlice slice, cudaStream_t stream);

@@ -103,8 +103,9 @@ cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProbl
     case MixtureRegime::tile: break;
     case MixtureRegime::points: return enqueue_points_pass(op, problems, count, slice, stream);
     case MixtureRegime::fused:
-      return op.component == Component::full ? enqueue_fused_full_pass(op, problems, count, slice, stream)
-                                             : enqueue_fused_axes_pass(op, problems, count, slice, stream);
+      if (op.component != Component::full) return enqueue_fused_axes_pass(op, problems, count, slice, stream);
+      return op.features <= kFusedFeatures ? enqueue_fused_full_pass(op, problems, count, slice, stream)
+                                           : enqueue_fused_wide_pass(op, problems, count, slice, stream);
   }
   return enqueue_tile_pass(op, problems, count, slice, stream);
 }

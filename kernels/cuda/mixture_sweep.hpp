@@ -21,7 +21,7 @@ enum class MixtureRegime {
   automatic,  ///< the best for the shape
   tile,       ///< any shape: a tile of rows at a time
   points,     ///< float32, few features, not too many components: statistics in registers
-  fused,      ///< float32, full of few features or any other family: two tiles in shared memory
+  fused,      ///< float32: two tiles of rows in shared memory
 };
 
 /// MixtureSweep in plain numbers.

@@ -67,6 +67,7 @@ std::vector<Case> all_cases() {
          {std::tuple(MixtureRegime::tile, "Tile", 16), std::tuple(MixtureRegime::points, "Points", 3),
           std::tuple(MixtureRegime::fused, "Fused", 16)})
       all.push_back({c, features, regime, name_of(c) + name});
+  all.push_back({Component::full, 36, MixtureRegime::fused, "fullWide"});
   return all;
 }
 

@@ -33,9 +33,7 @@ class DeviceSweepTest : public testing::TestWithParam<Case> {
     return sweep;
   }
   bool sweeps(int features) const {
-    const bool full = GetParam().component == Component::full;
-    if (GetParam().regime == MixtureRegime::points) return features <= kernels::cuda::kPointsFeatures;
-    return GetParam().regime != MixtureRegime::fused || !full || features <= kernels::cuda::kFusedFeatures;
+    return GetParam().regime != MixtureRegime::points || features <= kernels::cuda::kPointsFeatures;
   }
   void expect_definition(Shape shape) const {
     emulator::reset();  // memory is never used twice
