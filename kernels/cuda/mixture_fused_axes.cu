@@ -25,13 +25,11 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
   const int groups = (view.components + kAbreast - 1) / kAbreast, columns = padded(view.features);
   for (int unit = threadIdx.x / kWarp; unit < groups * kParts; unit += kFusedWarps) {
     const int k = unit / kParts * kAbreast, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
-    const float *centre[kAbreast], *root[kAbreast];
+    const float* centre = view.packed_centre;
+    const auto* root = view.packed_root;  // diag: shaped as the centres
+    int at[kAbreast];                     // parameters of these components; beyond the last: scored, not kept
 #pragma unroll
-    for (int j = 0; j < kAbreast; ++j) {
-      const int component = min(k + j, view.components - 1);  // beyond the last: computed, not kept
-      centre[j] = view.packed_centre_of(component);
-      if constexpr (F::kind == Component::diag) root[j] = view.packed_root_of(component);
-    }
+    for (int j = 0; j < kAbreast; ++j) at[j] = min(k + j, view.components - 1) * columns;
     float square[kAbreast][kPoints] = {};
 #pragma unroll 2
     for (int d = 0; d < columns; d += kCell) {
@@ -40,9 +38,9 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
       for (int i = 0; i < kCell; ++i) in[i] = *reinterpret_cast<const Four<float>*>(x + (d + i) * kFusedStride + point);
 #pragma unroll
       for (int j = 0; j < kAbreast; ++j) {
-        const Four<float> c = *reinterpret_cast<const Four<float>*>(centre[j] + d);
+        const Four<float> c = *reinterpret_cast<const Four<float>*>(centre + at[j] + d);
         Four<float> s = c;
-        if constexpr (F::kind == Component::diag) s = *reinterpret_cast<const Four<float>*>(root[j] + d);
+        if constexpr (F::kind == Component::diag) s = *reinterpret_cast<const Four<float>*>(root + at[j] + d);
 #pragma unroll
         for (int i = 0; i < kCell; ++i)
 #pragma unroll
@@ -138,7 +136,7 @@ __device__ inline void accumulate(const View<F>& view, int k, const float* x, co
 }
 
 template <class F, bool r_shared>
-__global__ void __launch_bounds__(kFusedThreads, 3)
+__global__ void __launch_bounds__(kFusedThreads, 2)
     fused_axes_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
   CAVI_DYNAMIC_SHARED(float, pool);
   const std::int64_t slab = slice.first_slab + blockIdx.x;

@@ -17,13 +17,12 @@ constexpr int kCellsHigh = 4;  // rows of cells at a time
 template <int cells, bool diagonal>
 __device__ inline void add_columns(const Four<float>* packed, int (&root)[kCellsHigh], const float* x,
                                    const float* centre, float (&y)[kCellsHigh][kCell][kPoints]) {
-  const Four<float> m = *reinterpret_cast<const Four<float>*>(centre);
-#pragma unroll
+#pragma unroll(diagonal ? 4 : 2)
   for (int j = 0; j < kCell; ++j) {
     const Four<float> in = *reinterpret_cast<const Four<float>*>(x + j * kFusedStride);
     float z[kPoints];
 #pragma unroll
-    for (int p = 0; p < kPoints; ++p) z[p] = in.v[p] - m.v[j];
+    for (int p = 0; p < kPoints; ++p) z[p] = in.v[p] - centre[j];
 #pragma unroll
     for (int c = 0; c < cells; ++c) {
       const Four<float> r = packed[root[c] + j];
