@@ -37,14 +37,15 @@ struct FusedShared {
 
 /// Tiles `tile` and the next, as far as they lie before `last`; zeros elsewhere.
 template <class F>
-__device__ inline void load_tiles(const MixtureView<F, float>& view, std::int64_t tile, std::int64_t last, float* x) {
+__device__ inline void load_tiles(const MixtureView<F, float>& view, int tile, int last, float* x) {
   constexpr int kFours = kFusedPoints / 4;
   for (int i = threadIdx.x; i < padded(view.features) * kFours; i += kFusedThreads) {
     const int d = i / kFours, at = i % kFours * 4;
-    const std::int64_t from = tile + at / kTile;
+    const int from = tile + at / kTile;
     Four<float> four = {};
     if (d < view.features && from < last)
-      four = *reinterpret_cast<const Four<float>*>(view.x + (from * view.features + d) * kTile + at % kTile);
+      four =
+          *reinterpret_cast<const Four<float>*>(view.x + (std::int64_t(from) * view.features + d) * kTile + at % kTile);
     *reinterpret_cast<Four<float>*>(x + d * kFusedStride + at) = four;
   }
 }
@@ -63,12 +64,12 @@ __device__ inline void whiten_tiles(const MixtureView<F, float>& view, float* x)
 
 /// Logits to exponentials, and the scale that makes them weighted responsibilities. Returns the weighted lse in bits.
 template <class F>
-__device__ inline double normalise_tiles(const MixtureView<F, float>& view, std::int64_t tile, std::int64_t last,
-                                         float* r, float* scale) {
+__device__ inline double normalise_tiles(const MixtureView<F, float>& view, int tile, int last, float* r,
+                                         float* scale) {
   double lse = 0;
   for (int n = threadIdx.x; n < kFusedPoints; n += kFusedThreads) {
-    const std::int64_t row = tile * kTile + n;
-    const bool inside = row < view.rows && row < last * kTile;
+    const std::int64_t row = std::int64_t(tile) * kTile + n;
+    const bool inside = row < view.rows && tile + n / kTile < last;
     const float weight = !inside ? 0 : view.weight ? float(view.weight[row]) : 1;
     float* at = r + n;
     float largest = -FLT_MAX, sum = 0;
@@ -117,8 +118,9 @@ __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_
   for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kFusedThreads) sums[i] = 0;
 
   double lse = 0;
-  const std::int64_t tiles = tile_count(view.rows), last = slab_tile(tiles, view.slabs, slab + 1);
-  for (std::int64_t tile = slab_tile(tiles, view.slabs, slab); tile < last; tile += kFusedPoints / kTile) {
+  const std::int64_t tiles = tile_count(view.rows);
+  const int last = int(slab_tile(tiles, view.slabs, slab + 1));
+  for (int tile = int(slab_tile(tiles, view.slabs, slab)); tile < last; tile += kFusedPoints / kTile) {
     load_tiles(view, tile, last, at.x);
     __syncthreads();
     if constexpr (F::shared) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused pass for a precision matrix each, features (padded to fours) known when it is compiled.
 //
-//   respond      z = x - m of four points in registers, then rows of R z, the zeros of R left out
+//   respond      z = x - m of a lane's points in registers, then rows of R z, the zeros of R left out
 //   accumulate   many points: a lane per point; cells of the second moment in registers, as many as fit, and the first
 //                moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
@@ -14,12 +14,18 @@ namespace cavi::kernels::cuda {
 namespace {
 
 using View = FullView;
-constexpr int kPoints = 4;  // of a lane
-constexpr int kFew = 64;    // points for which folding sums over lanes does not pay
+
+template <int n>
+struct alignas(4 * n) Pack {
+  float v[n];
+};
+constexpr int kFew = 64;  // points for which folding sums over lanes does not pay
 
 template <int D>
 __device__ inline void respond(const View& view, const float* x, float* r) {
+  constexpr int kPoints = D > 28 ? 2 : 4;  // of a lane: their rows are in registers
   constexpr int kParts = kFusedPoints / (kWarp * kPoints);
+#pragma unroll 1
   for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += kFusedWarps) {
     const int k = unit / kParts, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
     const auto* centre = reinterpret_cast<const Four<float>*>(view.packed_centre_of(k));
@@ -27,7 +33,7 @@ __device__ inline void respond(const View& view, const float* x, float* r) {
     float z[D][kPoints];
 #pragma unroll
     for (int d = 0; d < D; ++d) {
-      const Four<float> in = *reinterpret_cast<const Four<float>*>(x + d * kFusedStride + point);
+      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * kFusedStride + point);
       const float m = centre[d / kCell].v[d % kCell];
 #pragma unroll
       for (int p = 0; p < kPoints; ++p) z[d][p] = in.v[p] - m;
@@ -53,10 +59,10 @@ __device__ inline void respond(const View& view, const float* x, float* r) {
         for (int p = 0; p < kPoints; ++p) square[p] = std::fma(y[i][p], y[i][p], square[p]);
     }
     const float offset = view.offsets[k];
-    Four<float> logit;
+    Pack<kPoints> logit;
 #pragma unroll
     for (int p = 0; p < kPoints; ++p) logit.v[p] = offset - square[p];
-    *reinterpret_cast<Four<float>*>(r + k * kFusedPoints + point) = logit;
+    *reinterpret_cast<Pack<kPoints>*>(r + k * kFusedPoints + point) = logit;
   }
 }
 

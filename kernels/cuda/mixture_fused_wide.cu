@@ -67,6 +67,7 @@ __device__ inline void add_rows(const FullView& view, int b, const Four<float>* 
 __device__ inline void respond(const FullView& view, const float* x, float* r) {
   constexpr int kParts = kFusedPoints / (kWarp * kPoints);
   const int rows = int(cell_rows(view.features));
+#pragma unroll 1
   for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += kFusedWarps) {
     const int k = unit / kParts, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
     const float* centre = view.packed_centre_of(k);
