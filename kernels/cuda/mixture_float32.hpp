@@ -9,10 +9,11 @@
 namespace cavi::kernels::cuda {
 
 inline constexpr int kFusedThreads = 128, kFusedWarps = kFusedThreads / kWarp;
-inline constexpr int kFusedPoints = 2 * kTile;         ///< in shared memory at a time
-inline constexpr int kFusedStride = kFusedPoints + 4;  ///< between features: spreads them over the banks
-inline constexpr int kFusedBytes = 96 << 10;           ///< of shared memory: every GPU has them since sm_80
-inline constexpr int kFusedFeatures = 32;              ///< most of a full family, whose rows are held in registers
+inline constexpr int kFusedPoints = 2 * kTile;  ///< in shared memory at a time
+CAVI_HOST_DEVICE constexpr int fused_stride(int points) { return points + 4; }
+inline constexpr int kFusedStride = fused_stride(kFusedPoints);  ///< between features: spreads them over the banks
+inline constexpr int kFusedBytes = 96 << 10;                     ///< of shared memory: every GPU has them since sm_80
+inline constexpr int kFusedFeatures = 32;  ///< most of a full family, whose rows are held in registers
 
 /// The pass with statistics in registers: components of a thread, and lanes that share a point.
 inline constexpr int kPointsFeatures = 4, kPointsSharing = 8, kPointsThreads = 256;
@@ -30,9 +31,11 @@ CAVI_HOST_DEVICE constexpr std::int64_t points_rows(int components, int features
   return 512 * kPointsThreads / points_sharing(components, features);
 }
 
+inline constexpr int kChunkTiles = 8;  ///< of a slab in a round of the chunked pass
+
 /// Bytes of shared memory without responsibilities.
-CAVI_HOST_DEVICE constexpr std::int64_t fused_rows_bytes(int features) {
-  return 4 * (std::int64_t(padded(features)) * kFusedStride + kFusedPoints) + 8 * kFusedWarps * kFusedPoints;
+CAVI_HOST_DEVICE constexpr std::int64_t fused_rows_bytes(int features, int points = kFusedPoints) {
+  return 4 * (std::int64_t(padded(features)) * fused_stride(points) + points) + 8 * kFusedWarps * points;
 }
 CAVI_HOST_DEVICE constexpr std::int64_t fused_r_bytes(int components) {
   return 4 * std::int64_t(components) * kFusedPoints;

@@ -21,24 +21,25 @@ struct alignas(8) Live {
   int point;
 };
 
-/// Where things are in shared memory.
+/// Where things are in shared memory, for so many points.
+template <int points = kFusedPoints>
 struct FusedShared {
-  float* x;      ///< [padded D x kFusedStride]
-  float* scale;  ///< [kFusedPoints] weight over the sum of exponentials
-  Live* live;    ///< [kFusedPoints], of this warp
-  float* r;      ///< [K x kFusedPoints] exponentials
+  float* x;      ///< [padded D x fused_stride(points)]
+  float* scale;  ///< [points] weight over the sum of exponentials
+  Live* live;    ///< [points], of this warp
+  float* r;      ///< [K x points] exponentials
 
   __device__ FusedShared(float* pool, int features) : x(pool) {
-    scale = x + padded(features) * kFusedStride;
-    live = reinterpret_cast<Live*>(scale + kFusedPoints) + threadIdx.x / kWarp * kFusedPoints;
-    r = scale + kFusedPoints + kFusedWarps * kFusedPoints * int(sizeof(Live) / sizeof(float));
+    scale = x + padded(features) * fused_stride(points);
+    live = reinterpret_cast<Live*>(scale + points) + threadIdx.x / kWarp * points;
+    r = scale + points + kFusedWarps * points * int(sizeof(Live) / sizeof(float));
   }
 };
 
 /// Tiles `tile` and the next, as far as they lie before `last`; zeros elsewhere.
-template <class F>
+template <int points, class F>
 __device__ inline void load_tiles(const MixtureView<F, float>& view, int tile, int last, float* x) {
-  constexpr int kFours = kFusedPoints / 4;
+  constexpr int kFours = points / 4;
   for (int i = threadIdx.x; i < padded(view.features) * kFours; i += kFusedThreads) {
     const int d = i / kFours, at = i % kFours * 4;
     const int from = tile + at / kTile;
@@ -46,7 +47,7 @@ __device__ inline void load_tiles(const MixtureView<F, float>& view, int tile, i
     if (d < view.features && from < last)
       four =
           *reinterpret_cast<const Four<float>*>(view.x + (std::int64_t(from) * view.features + d) * kTile + at % kTile);
-    *reinterpret_cast<Four<float>*>(x + d * kFusedStride + at) = four;
+    *reinterpret_cast<Four<float>*>(x + d * fused_stride(points) + at) = four;
   }
 }
 
@@ -63,22 +64,22 @@ __device__ inline void whiten_tiles(const MixtureView<F, float>& view, float* x)
 }
 
 /// Logits to exponentials, and the scale that makes them weighted responsibilities. Returns the weighted lse in bits.
-template <class F>
+template <int points, class F>
 __device__ inline double normalise_tiles(const MixtureView<F, float>& view, int tile, int last, float* r,
                                          float* scale) {
   double lse = 0;
-  for (int n = threadIdx.x; n < kFusedPoints; n += kFusedThreads) {
+  for (int n = threadIdx.x; n < points; n += kFusedThreads) {
     const std::int64_t row = std::int64_t(tile) * kTile + n;
     const bool inside = row < view.rows && tile + n / kTile < last;
     const float weight = !inside ? 0 : view.weight ? float(view.weight[row]) : 1;
     float* at = r + n;
     float largest = -FLT_MAX, sum = 0;
 #pragma unroll 4
-    for (int k = 0; k < view.components; ++k) largest = fmaxf(largest, at[k * kFusedPoints]);
+    for (int k = 0; k < view.components; ++k) largest = fmaxf(largest, at[k * points]);
 #pragma unroll 4
     for (int k = 0; k < view.components; ++k) {
-      const float e = approximate_exp2(at[k * kFusedPoints] - largest);
-      at[k * kFusedPoints] = e;
+      const float e = approximate_exp2(at[k * points] - largest);
+      at[k * points] = e;
       sum += e;
     }
     scale[n] = __fdividef(weight, sum);
@@ -88,12 +89,13 @@ __device__ inline double normalise_tiles(const MixtureView<F, float>& view, int 
 }
 
 /// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Returns how many.
+template <int points>
 __device__ inline int list_live(const float* r, const float* scale, Live* live, float& count) {
   const int lane = Warp::rank();
   int n = 0;
   count = 0;
 #pragma unroll
-  for (int i = 0; i < kFusedPoints; i += kWarp) {
+  for (int i = 0; i < points; i += kWarp) {
     const float at = r[i + lane] * scale[i + lane];
     count += at;
     const bool alive = at > kNegligible<float>;
@@ -106,13 +108,36 @@ __device__ inline int list_live(const float* r, const float* scale, Live* live, 
   return n;
 }
 
+/// Adds up components first, first + kFusedWarps, ... below `last`, a warp each, with accumulate(k, live, lives).
+template <int points, class F, class Accumulate>
+__device__ inline void accumulate_components(const MixtureView<F, float>& view, int first, int last, const float* r,
+                                             const float* scale, Live* live, double* sums, Accumulate accumulate) {
+  for (int k = first + threadIdx.x / kWarp; k < last; k += kFusedWarps) {
+    const double before = view.count(sums)[k];
+    float count;
+    const int lives = list_live<points>(r + k * points, scale, live, count);
+    if (Warp::rank() == 0) view.count(sums)[k] = before + double(count);
+    if (lives > 0) accumulate(k, live, lives);
+    __syncwarp();
+  }
+}
+
+/// The sum over the threads of a block, for thread 0.
+__device__ inline double block_sum(double value) {
+  CAVI_SHARED(double, parts, [kFusedWarps]);
+  value = warp_sum(value);
+  if (Warp::rank() == 0) parts[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  value = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+  __syncthreads();
+  return value;
+}
+
 /// The pass over a slab: respond(x, r) and accumulate(k, x, live, lives, sums) are the family's.
 template <class F, bool r_shared, class Respond, class Accumulate>
 __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_t slab, float* pool, Respond respond,
                                   Accumulate accumulate) {
-  CAVI_SHARED(double, parts, [kFusedWarps]);
-  const int warp = threadIdx.x / kWarp, lane = Warp::rank();
-  const FusedShared at(pool, view.features);
+  const FusedShared<> at(pool, view.features);
   float* r = r_shared ? at.r : view.workspace + slab * view.slab_workspace;
   double* sums = view.sums + slab * view.slab_sums;
   for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kFusedThreads) sums[i] = 0;
@@ -121,7 +146,7 @@ __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_
   const std::int64_t tiles = tile_count(view.rows);
   const int last = int(slab_tile(tiles, view.slabs, slab + 1));
   for (int tile = int(slab_tile(tiles, view.slabs, slab)); tile < last; tile += kFusedPoints / kTile) {
-    load_tiles(view, tile, last, at.x);
+    load_tiles<kFusedPoints>(view, tile, last, at.x);
     __syncthreads();
     if constexpr (F::shared) {
       whiten_tiles(view, at.x);
@@ -129,23 +154,15 @@ __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_
     }
     respond(at.x, r);
     __syncthreads();
-    lse += normalise_tiles(view, tile, last, r, at.scale);
+    lse += normalise_tiles<kFusedPoints>(view, tile, last, r, at.scale);
     __syncthreads();
-    for (int k = warp; k < view.components; k += kFusedWarps) {
-      const double before = view.count(sums)[k];
-      float count;
-      const int lives = list_live(r + k * kFusedPoints, at.scale, at.live, count);
-      if (lane == 0) view.count(sums)[k] = before + double(count);
-      if (lives > 0) accumulate(k, at.x, at.live, lives, sums);
-      __syncwarp();
-    }
+    accumulate_components<kFusedPoints>(
+        view, 0, view.components, r, at.scale, at.live, sums,
+        [&](int k, const Live* live, int lives) { accumulate(k, at.x, live, lives, sums); });
     __syncthreads();
   }
-  lse = warp_sum(lse);
-  if (lane == 0) parts[warp] = lse;
-  __syncthreads();
-  if (threadIdx.x == 0) *view.lse(sums) = ((parts[0] + parts[1]) + (parts[2] + parts[3])) / kBitsPerNat;
-  __syncthreads();
+  lse = block_sum(lse);
+  if (threadIdx.x == 0) *view.lse(sums) = lse / kBitsPerNat;
 }
 
 }  // namespace cavi::kernels::cuda

@@ -19,7 +19,7 @@ CAVI_HOST_DEVICE constexpr int lanes_of_cells(int rows) {
 
 /// Moments of a component, a lane per cell and, where cells are few, several points at once. Nothing to fold: best for
 /// few points. width: lanes_of_cells(rows of cells).
-template <int width>
+template <int width, int points = kFusedPoints>
 __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, const float* x, const Live* live,
                                                  int lives, double* sums) {
   const int rows = int(cell_rows(view.features)), cells = rows * (rows + 1) / 2;
@@ -32,7 +32,8 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
     column += row;
     const Four<float> m = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + row * kCell);
     const Four<float> other = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + column * kCell);
-    const float *of_row = x + row * kCell * kFusedStride, *of_column = x + column * kCell * kFusedStride;
+    constexpr int kStride = fused_stride(points);
+    const float *of_row = x + row * kCell * kStride, *of_column = x + column * kCell * kStride;
     float sum[kCell][kCell] = {}, one[kCell] = {};
 #pragma unroll 2
     for (int at = lane / width; at < lives; at += kWarp / width) {
@@ -40,8 +41,8 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
       float weighted[kCell], z[kCell];
 #pragma unroll
       for (int f = 0; f < kCell; ++f) {
-        weighted[f] = point.r * (of_row[f * kFusedStride + point.point] - m.v[f]);
-        z[f] = of_column[f * kFusedStride + point.point] - other.v[f];
+        weighted[f] = point.r * (of_row[f * kStride + point.point] - m.v[f]);
+        z[f] = of_column[f * kStride + point.point] - other.v[f];
         one[f] += weighted[f];
       }
 #pragma unroll

@@ -16,15 +16,6 @@ namespace cavi::kernels::cuda {
 /// Logits are in bits: 2^x is what the special-function unit takes.
 inline constexpr double kBitsPerNat = 1.4426950408889634074;
 
-/// The regime of a sweep, the best one unless it is forced.
-CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
-  if (op.regime != MixtureRegime::automatic) return op.regime;
-  if (op.precision == Scalar::float64) return MixtureRegime::tile;
-  if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
-    return MixtureRegime::points;
-  return fused_rows_bytes(op.features) <= kFusedBytes ? MixtureRegime::fused : MixtureRegime::tile;
-}
-
 /// Sums over a slab in the frame of the family, float64, one array after the other: count [K], first [K x D], second
 /// (full [K x cells_size(D)], diag [K x D], spherical [K]) and, last, the sum of lse in nats.
 CAVI_HOST_DEVICE constexpr std::int64_t second_sums(Component c, int features) {
@@ -35,6 +26,23 @@ CAVI_HOST_DEVICE constexpr std::int64_t sums_size(const MixtureSweepDevice& op) 
   return op.components * (1 + op.features + second_sums(op.component, op.features)) + 1;
 }
 
+inline constexpr std::int64_t kTilesOfASlab = 2;                     ///< at least, but in the last slab
+inline constexpr std::int64_t kSlabBytes = std::int64_t(320) << 20;  ///< of all slabs together
+inline constexpr std::int64_t kSlabWave = 132;                       ///< few slabs come in whole waves of an H100
+
+/// The regime of a sweep, the best one unless it is forced.
+CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
+  if (op.regime != MixtureRegime::automatic) return op.regime;
+  if (op.precision == Scalar::float64) return MixtureRegime::tile;
+  if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
+    return MixtureRegime::points;
+  const bool fits = fused_rows_bytes(op.features) <= kFusedBytes;
+  if (op.component == Component::full && fused_rows_bytes(op.features, kTile) <= kFusedBytes &&
+      (!fits || kSlabWave * 8 * sums_size(op) > kSlabBytes))
+    return MixtureRegime::chunked;
+  return fits ? MixtureRegime::fused : MixtureRegime::tile;
+}
+
 CAVI_HOST_DEVICE constexpr int scalar_size(const MixtureSweepDevice& op) {
   return op.precision == Scalar::float32 ? 4 : 8;
 }
@@ -43,13 +51,9 @@ CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice&
   const std::int64_t k = op.components;
   if (regime_of(op) == MixtureRegime::points) return 0;
   if (regime_of(op) == MixtureRegime::fused) return fused_r_shared(op.components, op.features) ? 0 : kFusedPoints * k;
+  if (regime_of(op) == MixtureRegime::chunked) return kChunkTiles * ((k + 1) * kTile + 2);  // the 2: a double
   return kTile * (k + (op.component == Component::tied ? op.features : 0));
 }
-
-inline constexpr std::int64_t kMostSlabs = 1024;                     ///< several blocks for each multiprocessor
-inline constexpr std::int64_t kTilesOfASlab = 2;                     ///< at least, but in the last slab
-inline constexpr std::int64_t kSlabBytes = std::int64_t(320) << 20;  ///< of all slabs together
-inline constexpr std::int64_t kSlabWave = 132;                       ///< few slabs come in whole waves of an H100
 
 CAVI_HOST_DEVICE constexpr std::int64_t tile_count(std::int64_t rows) { return (rows + kTile - 1) / kTile; }
 
@@ -57,7 +61,7 @@ CAVI_HOST_DEVICE constexpr std::int64_t slab_count(const MixtureSweepDevice& op,
   const std::int64_t bytes = 8 * sums_size(op) + scalar_size(op) * workspace_size(op);
   const std::int64_t tiles = tile_count(rows), fitting = kSlabBytes / bytes;
   std::int64_t slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
-  if (slabs > kMostSlabs) slabs = kMostSlabs;
+  if (slabs > op.most_slabs) slabs = op.most_slabs;
   if (slabs > fitting) slabs = fitting < kSlabWave ? fitting : fitting / kSlabWave * kSlabWave;
   if (regime_of(op) == MixtureRegime::points) {
     const std::int64_t most = points_rows(op.components, op.features);

@@ -82,6 +82,7 @@ std::string mixture_regime(const MixtureSweepDevice& op, std::int64_t) {
     case MixtureRegime::tile: break;
     case MixtureRegime::points: return "points";
     case MixtureRegime::fused: return "fused";
+    case MixtureRegime::chunked: return "chunked";
   }
   return "tile";
 }
@@ -96,11 +97,12 @@ cudaError_t enqueue_mixture_frame(const MixtureSweepDevice& op, const DeviceProb
 }
 
 cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
-                                 std::int64_t, MixtureSlice slice, cudaStream_t stream) {
+                                 std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
   if (count == 0 || slice.slabs == 0) return cudaSuccess;
   switch (regime_of(op)) {
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
+    case MixtureRegime::chunked: return enqueue_chunked_pass(op, problems, count, max_rows, slice, stream);
     case MixtureRegime::points: return enqueue_points_pass(op, problems, count, slice, stream);
     case MixtureRegime::fused:
       if (op.component != Component::full) return enqueue_fused_axes_pass(op, problems, count, slice, stream);

@@ -22,6 +22,7 @@ enum class MixtureRegime {
   tile,       ///< any shape: a tile of rows at a time
   points,     ///< float32, few features, not too many components: statistics in registers
   fused,      ///< float32: two tiles of rows in shared memory
+  chunked,    ///< float32, full, many statistics: rounds over a few tiles of every slab
 };
 
 /// MixtureSweep in plain numbers.
@@ -33,8 +34,10 @@ struct MixtureSweepDevice {
   Buffer weight = kNoBuffer;
   Buffer count = kNoBuffer, first = kNoBuffer, second = kNoBuffer, entropy = kNoBuffer;
   Buffer quadratic = kNoBuffer, linear = kNoBuffer, constant = kNoBuffer;
-  int operation = 0;                                ///< for report_failure
-  MixtureRegime regime = MixtureRegime::automatic;  ///< forced by tests and benchmarks
+  int operation = 0;  ///< for report_failure
+  // For tests and benchmarks:
+  MixtureRegime regime = MixtureRegime::automatic;
+  int most_slabs = 1024;  ///< several blocks for each multiprocessor
 };
 
 /// Causes of failure; the element is the component (the tied precision is component 0's).

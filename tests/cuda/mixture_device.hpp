@@ -32,13 +32,13 @@ __global__ void block_kernel(MixtureSweepDevice op, const DeviceProblem* problem
 class DeviceSweep {
  public:
   DeviceSweep(const std::vector<MixtureProblem>& problems, Scalar precision,
-              MixtureRegime regime = MixtureRegime::automatic)
+              MixtureRegime regime = MixtureRegime::automatic, int most_slabs = 1024)
       : problems_(problems) {
     const MixtureProblem& p = problems[0];
     op_.component = p.component, op_.components = p.components, op_.features = p.features, op_.precision = precision;
     op_.quadratic = 0, op_.linear = 1, op_.constant = 2, op_.weight = p.weight.empty() ? kernels::kNoBuffer : 3;
     op_.count = 4, op_.first = 5, op_.second = 6, op_.entropy = 7;
-    op_.operation = 9, op_.regime = regime;
+    op_.operation = 9, op_.regime = regime, op_.most_slabs = most_slabs;
     for (const auto& problem : problems_) add(problem);
     table_ = std::make_unique<DeviceArray<DeviceProblem>>(device_);
   }

@@ -68,6 +68,7 @@ std::vector<Case> all_cases() {
           std::tuple(MixtureRegime::fused, "Fused", 16)})
       all.push_back({c, features, regime, name_of(c) + name});
   all.push_back({Component::full, 36, MixtureRegime::fused, "fullWide"});
+  all.push_back({Component::full, 17, MixtureRegime::chunked, "fullChunked"});
   return all;
 }
 

@@ -58,6 +58,17 @@ TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
     expect_definition({c, 130, k, 2 + k % 2, 3, false, k % 2 == 0, unsigned(k)});
 }
 
+// A slab that a block goes through tile by tile, and one after another.
+TEST_P(DeviceSweepTest, FollowsTheDefinitionInLongSlabs) {
+  const MixtureProblem p = random_mixture({GetParam().component, 2500, 4, 3, 2, false, true});
+  const Moments expected = definition(p);
+  for (const int slabs : {1, 3}) {
+    DeviceSweep sweep({p}, GetParam().precision, GetParam().regime, slabs);
+    sweep.sweep();
+    expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
+  }
+}
+
 TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
   MixtureProblem p = random_mixture({GetParam().component, 300, 5, 3, 3, false, true});
   p.constant[1] = p.constant[4] = -std::numeric_limits<double>::infinity();
@@ -123,6 +134,10 @@ INSTANTIATE_TEST_SUITE_P(Points, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::points, kEvery, {Scalar::float32})), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(Chunked, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::chunked, {Component::full}, {Scalar::float32})),
+                         name_of_case);
 
 class FamilyTest : public testing::TestWithParam<Component> {};
 
