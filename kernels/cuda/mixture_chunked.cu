@@ -38,9 +38,9 @@ struct ChunkTile {
   int tile, last;
 
   __device__ ChunkTile(const FullView& view, std::int64_t slab, int round, int part) {
-    const std::int64_t tiles = tile_count(view.rows);
-    tile = int(slab_tile(tiles, view.slabs, slab)) + round * kChunkTiles + part;
-    last = int(slab_tile(tiles, view.slabs, slab + 1));
+    const unsigned tiles = tile_count(view.rows);
+    tile = slab_tile(tiles, view.slabs, slab) + round * kChunkTiles + part;
+    last = slab_tile(tiles, view.slabs, slab + 1);
   }
 };
 
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
     if (!round.last || first != 0 || threadIdx.x != 0) continue;
     double lse = 0;
     for (int part = 0; part < kChunkTiles; ++part) lse += *ChunkParts(view, slab, part).lse;
-    *view.lse(sums) = lse / kBitsPerNat;
+    *view.lse(sums) = lse * kNatsPerBit;
   }
 }
 

@@ -69,7 +69,7 @@ __device__ void finish_component(const MixtureView<F, T>& view, const MixtureSwe
   F::to_origin(root, centre, count, first, second, d, warp);
   if (warp.rank() != 0) return;
   problem[op.count][k] = count;
-  view.product[k] = product / kBitsPerNat;
+  view.product[k] = product * kNatsPerBit;
 }
 
 template <class F, class T>
@@ -79,7 +79,7 @@ __device__ void finish_entropy(const MixtureView<F, T>& view, const MixtureSweep
   for (int k = warp.rank(); k < view.components; k += warp.size()) entropy -= view.product[k];
   entropy = warp.sum(entropy) + *view.lse(view.sums);
   if constexpr (F::shared)
-    entropy += F::product(view.root, problem[op.second], view.features, view.work, warp) / kBitsPerNat;
+    entropy += F::product(view.root, problem[op.second], view.features, view.work, warp) * kNatsPerBit;
   if (warp.rank() == 0) *problem[op.entropy] = entropy;
 }
 

@@ -143,9 +143,9 @@ __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_
   for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kFusedThreads) sums[i] = 0;
 
   double lse = 0;
-  const std::int64_t tiles = tile_count(view.rows);
-  const int last = int(slab_tile(tiles, view.slabs, slab + 1));
-  for (int tile = int(slab_tile(tiles, view.slabs, slab)); tile < last; tile += kFusedPoints / kTile) {
+  const unsigned tiles = tile_count(view.rows);
+  const int last = slab_tile(tiles, view.slabs, slab + 1);
+  for (int tile = slab_tile(tiles, view.slabs, slab); tile < last; tile += kFusedPoints / kTile) {
     load_tiles<kFusedPoints>(view, tile, last, at.x);
     __syncthreads();
     if constexpr (F::shared) {
@@ -162,7 +162,7 @@ __device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_
     __syncthreads();
   }
   lse = block_sum(lse);
-  if (threadIdx.x == 0) *view.lse(sums) = lse / kBitsPerNat;
+  if (threadIdx.x == 0) *view.lse(sums) = lse * kNatsPerBit;
 }
 
 }  // namespace cavi::kernels::cuda

@@ -99,8 +99,12 @@ __device__ inline void accumulate_strip(const View& view, int k, const float* x,
     const Live point = at < lives ? live[at] : Live{0, 0};
     float z[(rows - b) * kCell];
 #pragma unroll
-    for (int j = 0; j < (rows - b) * kCell; ++j)
-      z[j] = x[(b * kCell + j) * kFusedStride + point.point] - centre[b * kCell + j];
+    for (int j = 0; j < (rows - b) * kCell; ++j) {
+      // Where registers are scarce the centre does not get any: it is read anew for every point.
+      const float m =
+          rows - b > 7 ? *static_cast<const volatile float*>(centre + b * kCell + j) : centre[b * kCell + j];
+      z[j] = x[(b * kCell + j) * kFusedStride + point.point] - m;
+    }
     n = 0;
 #pragma unroll
     for (int i = b; i < end; ++i) {

@@ -14,7 +14,7 @@
 namespace cavi::kernels::cuda {
 
 /// Logits are in bits: 2^x is what the special-function unit takes.
-inline constexpr double kBitsPerNat = 1.4426950408889634074;
+inline constexpr double kBitsPerNat = 1.4426950408889634074, kNatsPerBit = 0.69314718055994530942;
 
 /// Sums over a slab in the frame of the family, float64, one array after the other: count [K], first [K x D], second
 /// (full [K x cells_size(D)], diag [K x D], spherical [K]) and, last, the sum of lse in nats.
@@ -26,9 +26,9 @@ CAVI_HOST_DEVICE constexpr std::int64_t sums_size(const MixtureSweepDevice& op) 
   return op.components * (1 + op.features + second_sums(op.component, op.features)) + 1;
 }
 
-inline constexpr std::int64_t kTilesOfASlab = 2;                     ///< at least, but in the last slab
+inline constexpr unsigned kTilesOfASlab = 2;                         ///< at least, but in the last slab
 inline constexpr std::int64_t kSlabBytes = std::int64_t(320) << 20;  ///< of all slabs together
-inline constexpr std::int64_t kSlabWave = 132;                       ///< few slabs come in whole waves of an H100
+inline constexpr unsigned kSlabWave = 132;                           ///< few slabs come in whole waves of an H100
 
 /// The regime of a sweep, the best one unless it is forced.
 CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
@@ -38,7 +38,7 @@ CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op)
     return MixtureRegime::points;
   const bool fits = fused_rows_bytes(op.features) <= kFusedBytes;
   if (op.component == Component::full && fused_rows_bytes(op.features, kTile) <= kFusedBytes &&
-      (!fits || kSlabWave * 8 * sums_size(op) > kSlabBytes))
+      (!fits || 8 * kSlabWave * sums_size(op) > kSlabBytes))
     return MixtureRegime::chunked;
   return fits ? MixtureRegime::fused : MixtureRegime::tile;
 }
@@ -55,24 +55,25 @@ CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice&
   return kTile * (k + (op.component == Component::tied ? op.features : 0));
 }
 
-CAVI_HOST_DEVICE constexpr std::int64_t tile_count(std::int64_t rows) { return (rows + kTile - 1) / kTile; }
+/// Tiles are counted in 32 bits, and divided in them: every kernel asks where its slab begins.
+CAVI_HOST_DEVICE constexpr unsigned tile_count(std::int64_t rows) { return unsigned((rows + kTile - 1) / kTile); }
 
-CAVI_HOST_DEVICE constexpr std::int64_t slab_count(const MixtureSweepDevice& op, std::int64_t rows) {
+CAVI_HOST_DEVICE constexpr int slab_count(const MixtureSweepDevice& op, std::int64_t rows) {
   const std::int64_t bytes = 8 * sums_size(op) + scalar_size(op) * workspace_size(op);
-  const std::int64_t tiles = tile_count(rows), fitting = kSlabBytes / bytes;
-  std::int64_t slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
-  if (slabs > op.most_slabs) slabs = op.most_slabs;
+  const unsigned tiles = tile_count(rows), fitting = bytes > kSlabBytes ? 0 : unsigned(kSlabBytes) / unsigned(bytes);
+  unsigned slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
+  if (slabs > unsigned(op.most_slabs)) slabs = op.most_slabs;
   if (slabs > fitting) slabs = fitting < kSlabWave ? fitting : fitting / kSlabWave * kSlabWave;
   if (regime_of(op) == MixtureRegime::points) {
-    const std::int64_t most = points_rows(op.components, op.features);
-    if (slabs * most < rows) slabs = (rows + most - 1) / most;
+    const unsigned most = unsigned(points_rows(op.components, op.features) / kTile);
+    if (slabs * most < tiles) slabs = (tiles + most - 1) / most;
   }
-  return slabs < 1 ? 1 : slabs;
+  return slabs < 1 ? 1 : int(slabs);
 }
 /// First tile of a slab: sizes differ by one at most, the longer ones come first.
-CAVI_HOST_DEVICE constexpr std::int64_t slab_tile(std::int64_t tiles, std::int64_t slabs, std::int64_t slab) {
-  const std::int64_t size = tiles / slabs, longer = tiles % slabs;
-  return slab * size + (slab < longer ? slab : longer);
+CAVI_HOST_DEVICE constexpr int slab_tile(unsigned tiles, unsigned slabs, unsigned slab) {
+  const unsigned size = tiles / slabs, longer = tiles % slabs;
+  return int(slab * size + (slab < longer ? slab : longer));
 }
 
 /// Offsets in bytes into DeviceProblem::scratch.
@@ -116,7 +117,8 @@ struct MixtureView {
   using Root = std::conditional_t<F::shared, double, T>;  ///< the tied root whitens in float64 and is not rounded
 
   int components, features;
-  std::int64_t rows, slabs;
+  std::int64_t rows;
+  int slabs;
   const T* x;                      ///< tiles of rows
   const double* weight;            ///< [rows] or nullptr
   double *root, *centre, *offset;  ///< see MixtureLayout

@@ -198,8 +198,9 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
   fill_records<F, D>(view, slots, sharing, records);
   __syncthreads();
 
-  const std::int64_t tiles = tile_count(view.rows), first = slab_tile(tiles, view.slabs, slab) * kTile;
-  const std::int64_t last = slab_tile(tiles, view.slabs, slab + 1) * kTile;
+  const unsigned tiles = tile_count(view.rows);
+  const std::int64_t first = std::int64_t(slab_tile(tiles, view.slabs, slab)) * kTile;
+  const std::int64_t last = std::int64_t(slab_tile(tiles, view.slabs, slab + 1)) * kTile;
   const int step = kPoints * kThreads / sharing;  // points of a round
   const float* mine = records + group * (slots * kRecord + 4);
   float sum[slots * kStats] = {};
@@ -272,7 +273,7 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
   if (threadIdx.x == 0) {
     double total = 0;
     for (const double part : lse_parts) total += part;
-    *view.lse(sums) = total / kBitsPerNat;
+    *view.lse(sums) = total * kNatsPerBit;
   }
   __syncthreads();
 }

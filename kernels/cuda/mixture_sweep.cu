@@ -67,7 +67,8 @@ cudaError_t enqueue_finish(const MixtureSweepDevice& op, const DeviceProblem* pr
 std::int64_t mixture_slabs(const MixtureSweepDevice& op, std::int64_t rows) { return slab_count(op, rows); }
 
 std::int64_t mixture_slab_begin(const MixtureSweepDevice& op, std::int64_t rows, std::int64_t slab) {
-  return std::min(rows, kTile * slab_tile(tile_count(rows), slab_count(op, rows), slab));
+  const std::int64_t tile = slab_tile(tile_count(rows), slab_count(op, rows), slab);
+  return std::min(rows, tile * kTile);
 }
 
 std::int64_t mixture_sweep_scratch(const MixtureSweepDevice& op, std::int64_t rows) {

@@ -55,7 +55,7 @@ __device__ inline T shortfall_of(const MixtureView<F, T>& view, int k, const T* 
     }
   } else {
     const auto* root = view.packed_root_of(k);
-#pragma unroll 4
+#pragma unroll(sizeof(T) == 4 ? 4 : 2)
     for (int j = 0; j < features; ++j) {
       const T at = x[std::int64_t(j) * kTile];
       const T z = F::kind == Component::diag ? std::fma(T(root[j]), at, centre[j]) : at - centre[j];
@@ -145,12 +145,12 @@ __device__ inline void frame_rows(const MixtureView<F, T>& view, int k, const T*
   }
 }
 
-/// First moments of 16 features; diag: also second ones, of 8.
+/// First moments of several features at a time; diag: also second ones.
 template <class F, class T>
 __device__ inline void accumulate_axes(const MixtureView<F, T>& view, int k, const T* x, const T (&r)[kPointsOfALane],
                                        double* sums) {
   constexpr bool diag = F::kind == Component::diag;
-  constexpr int kFeatures = diag ? 8 : 16;
+  constexpr int kFeatures = diag || sizeof(T) == 8 ? 8 : 16;
   const int features = view.features;
   double* first = view.first(sums) + std::int64_t(k) * features;
   double* second = view.second(sums) + std::int64_t(k) * features;
@@ -173,7 +173,8 @@ __device__ inline void accumulate_axes(const MixtureView<F, T>& view, int k, con
     }
     add_16(sum, [=](int i) -> double* {
       const int j = row + i % kFeatures;
-      return j >= features ? nullptr : i < kFeatures ? first + j : second + j;
+      if (i < kFeatures) return j < features ? first + j : nullptr;
+      return diag && j < features ? second + j : nullptr;
     });
   }
   if constexpr (F::kind == Component::spherical) {
@@ -241,11 +242,11 @@ __device__ void mixture_tile_slab(const MixtureView<F, T>& view, std::int64_t sl
   for (std::int64_t i = point; i < view.slab_sums; i += kTile) sums[i] = 0;
 
   double lse = 0;
-  const std::int64_t tiles = tile_count(view.rows);
-  const std::int64_t last = slab_tile(tiles, view.slabs, slab + 1);
-  for (std::int64_t tile = slab_tile(tiles, view.slabs, slab); tile < last; ++tile) {
-    const T* x = view.x + tile * view.features * kTile;
-    const std::int64_t row = tile * kTile + point;
+  const unsigned tiles = tile_count(view.rows);
+  const int last = slab_tile(tiles, view.slabs, slab + 1);
+  for (int tile = slab_tile(tiles, view.slabs, slab); tile < last; ++tile) {
+    const T* x = view.x + std::int64_t(tile) * view.features * kTile;
+    const std::int64_t row = std::int64_t(tile) * kTile + point;
     const T weight = row >= view.rows ? T(0) : view.weight ? T(view.weight[row]) : T(1);
     if constexpr (F::shared) {
       whiten_point(view, x + point, whitened + point);
@@ -259,7 +260,7 @@ __device__ void mixture_tile_slab(const MixtureView<F, T>& view, std::int64_t sl
   lse = warp_sum(lse);
   if (point % kWarp == 0) parts[point / kWarp] = lse;
   __syncthreads();
-  if (point == 0) *view.lse(sums) = ((parts[0] + parts[1]) + (parts[2] + parts[3])) / kBitsPerNat;
+  if (point == 0) *view.lse(sums) = ((parts[0] + parts[1]) + (parts[2] + parts[3])) * kNatsPerBit;
   __syncthreads();
 }
 
