@@ -17,41 +17,6 @@ using kernels::cpu::ThreadPool;
 constexpr int kComponents = 8, kFeatures = 16;
 constexpr std::int64_t kRows = 20'000;
 
-// What the sweep adds to the bound under its own parameters: entropy + <statistics, natural parameters>.
-double bound(const MixtureProblem& p, Bench& b) {
-  Real sum = b.entropy();
-  for (int k = 0; k < p.components; ++k) sum += Real(p.constant[k]) * b.count()[k];
-  for (std::size_t i = 0; i < p.linear.size(); ++i) sum += Real(p.linear[i]) * b.first()[i];
-  for (std::size_t i = 0; i < p.quadratic.size(); ++i) sum += Real(p.quadratic[i]) * b.second()[i];
-  return double(sum);
-}
-
-// Moments of component k about a point: N, sum r z, sum r z z' (its diagonal, its trace; nothing for tied).
-struct Local {
-  Real count;
-  std::vector<Real> first, second;
-};
-Local about(const MixtureProblem& p, Bench& b, int k, const std::vector<Real>& centre) {
-  const int D = p.features;
-  Local out{b.count()[k], {}, {}};
-  std::vector<Real> raw(D);
-  for (int d = 0; d < D; ++d) raw[d] = b.first()[k * D + d], out.first.push_back(raw[d] - out.count * centre[d]);
-  const auto moved = [&](Real second, int i, int j) {
-    return second - centre[i] * raw[j] - raw[i] * centre[j] + out.count * centre[i] * centre[j];
-  };
-  if (p.component == Component::full)
-    for (int i = 0; i < D; ++i)
-      for (int j = 0; j < D; ++j) out.second.push_back(moved(b.second()[(k * D + i) * D + j], i, j));
-  if (p.component == Component::diag)
-    for (int i = 0; i < D; ++i) out.second.push_back(moved(b.second()[k * D + i], i, i));
-  if (p.component == Component::spherical) {
-    Real trace = b.second()[k];
-    for (int i = 0; i < D; ++i) trace += moved(0, i, i);
-    out.second.push_back(trace / D);
-  }
-  return out;
-}
-
 class NumericsTest : public testing::TestWithParam<std::tuple<Component, int, bool>> {};
 
 // Statistics are compared about the component's mean, in its standard deviations (which are near one), per row of it.

@@ -7,6 +7,8 @@
 
 #include <cavi/matrix.hpp>
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -205,6 +207,66 @@ inline Moments definition(const MixtureProblem& p) {
     m.r.insert(m.r.end(), r.begin(), r.end());
   }
   return m;
+}
+
+/// Statistics against the definition, errors in units of what the rows of a component add up to.
+template <class Outputs>
+void expect_moments(Outputs& got, const Moments& expected, const MixtureProblem& p, double tolerance) {
+  Real total = 1, spread = 1;
+  for (std::int64_t n = 0; n < p.rows; ++n) {
+    const Real w = p.weight.empty() ? 1 : p.weight[n];
+    total += w;
+    for (const Real x : row(p, n)) spread = std::max(spread, std::abs(x));
+  }
+  for (int k = 0; k < p.components; ++k) EXPECT_NEAR(got.count()[k], expected.count[k], tolerance * total) << k;
+  for (std::size_t i = 0; i < got.first().size(); ++i)
+    EXPECT_NEAR(got.first()[i], expected.first[i], tolerance * total * spread) << "first " << i;
+  for (std::size_t i = 0; i < got.second().size(); ++i)
+    EXPECT_NEAR(got.second()[i], expected.second[i], tolerance * total * spread * spread * p.features)
+        << "second " << i;
+  EXPECT_NEAR(got.entropy(), expected.entropy, 10 * tolerance * total * p.features);
+}
+
+/// A logit is a sum whose rounding errors, and so those of a responsibility, scale with its size.
+inline double tolerance_of(Scalar precision, const Moments& m) {
+  return (precision == Scalar::float32 ? 0x1p-24 : 0x1p-53) * 8 * double(1 + m.magnitude);
+}
+
+/// What the sweep adds to the bound under its own parameters: entropy + <statistics, natural parameters>.
+template <class Outputs>
+double bound(const MixtureProblem& p, Outputs& b) {
+  Real sum = b.entropy();
+  for (int k = 0; k < p.components; ++k) sum += Real(p.constant[k]) * b.count()[k];
+  for (std::size_t i = 0; i < p.linear.size(); ++i) sum += Real(p.linear[i]) * b.first()[i];
+  for (std::size_t i = 0; i < p.quadratic.size(); ++i) sum += Real(p.quadratic[i]) * b.second()[i];
+  return double(sum);
+}
+
+/// Moments of component k about a point: N, sum r z, sum r z z' (its diagonal, its trace; nothing for tied).
+struct Local {
+  Real count;
+  std::vector<Real> first, second;
+};
+template <class Outputs>
+Local about(const MixtureProblem& p, Outputs& b, int k, const std::vector<Real>& centre) {
+  const int D = p.features;
+  Local out{b.count()[k], {}, {}};
+  std::vector<Real> raw(D);
+  for (int d = 0; d < D; ++d) raw[d] = b.first()[k * D + d], out.first.push_back(raw[d] - out.count * centre[d]);
+  const auto moved = [&](Real second, int i, int j) {
+    return second - centre[i] * raw[j] - raw[i] * centre[j] + out.count * centre[i] * centre[j];
+  };
+  if (p.component == Component::full)
+    for (int i = 0; i < D; ++i)
+      for (int j = 0; j < D; ++j) out.second.push_back(moved(b.second()[(k * D + i) * D + j], i, j));
+  if (p.component == Component::diag)
+    for (int i = 0; i < D; ++i) out.second.push_back(moved(b.second()[k * D + i], i, i));
+  if (p.component == Component::spherical) {
+    Real trace = b.second()[k];
+    for (int i = 0; i < D; ++i) trace += moved(0, i, i);
+    out.second.push_back(trace / D);
+  }
+  return out;
 }
 
 /// A source whose rows can only be read block by block.

@@ -34,28 +34,6 @@ namespace {
 
 using kernels::cpu::ThreadPool;
 
-// Statistics against the definition, errors in units of what the rows of a component add up to.
-void expect_moments(Bench& got, const Moments& expected, const MixtureProblem& p, double tolerance) {
-  Real total = 1, spread = 1;
-  for (std::int64_t n = 0; n < p.rows; ++n) {
-    const Real w = p.weight.empty() ? 1 : p.weight[n];
-    total += w;
-    for (const Real x : row(p, n)) spread = std::max(spread, std::abs(x));
-  }
-  for (int k = 0; k < p.components; ++k) EXPECT_NEAR(got.count()[k], expected.count[k], tolerance * total) << k;
-  for (std::size_t i = 0; i < got.first().size(); ++i)
-    EXPECT_NEAR(got.first()[i], expected.first[i], tolerance * total * spread) << "first " << i;
-  for (std::size_t i = 0; i < got.second().size(); ++i)
-    EXPECT_NEAR(got.second()[i], expected.second[i], tolerance * total * spread * spread * p.features)
-        << "second " << i;
-  EXPECT_NEAR(got.entropy(), expected.entropy, 10 * tolerance * total * p.features);
-}
-
-// A logit is a sum whose rounding errors, and so those of a responsibility, scale with its size.
-double tolerance_of(Scalar precision, const Moments& m) {
-  return (precision == Scalar::float32 ? 0x1p-24 : 0x1p-53) * 8 * double(1 + m.magnitude);
-}
-
 void expect_definition(const Shape& shape) {
   const MixtureProblem p = random_mixture(shape);
   const Moments expected = definition(p);

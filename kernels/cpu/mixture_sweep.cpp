@@ -67,7 +67,7 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   tree_sum(parts, slabs.count, size, size, pool);
 
   const SlabSums sums(parts, F::kind, k, d);
-  const auto work = [&](int worker) { return static_cast<double*>(pool.scratch(worker, sizeof(double) * d * d, 1)); };
+  const auto work = [&](int worker) { return static_cast<double*>(pool.scratch(worker, sizeof(double) * d, 1)); };
   for_components(pool, k, F::root_size(d) * d, [&, frame = &frame, products = products](int j, int worker) {
     products[j] = finish(*frame, sums, j, shape, problem, work(worker));
   });

@@ -17,9 +17,12 @@
 #define CAVI_DYNAMIC_SHARED(type, name)                                 \
   extern __shared__ __align__(16) unsigned char cavi_dynamic_shared_[]; \
   type* name = reinterpret_cast<type*>(cavi_dynamic_shared_)
+// A pointer that came out of memory: says where it points, so that loads need not find out.
+#define CAVI_ASSUME_GLOBAL(pointer) __builtin_assume(__isGlobal(pointer))
 #elif defined(CUDA_EMULATOR)
 #define CAVI_SHARED(type, name, ...) EMULATOR_SHARED(type, name, __VA_ARGS__)
 #define CAVI_DYNAMIC_SHARED(type, name) EMULATOR_DYNAMIC_SHARED(type, name)
+#define CAVI_ASSUME_GLOBAL(pointer) static_cast<void>(pointer)
 #else
 #error "kernels are compiled by nvcc, or for the emulated device with tests/emulator/shadow first in the include path"
 #endif

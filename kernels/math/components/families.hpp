@@ -9,7 +9,7 @@
 #include "kernels/math/components/spherical.hpp"
 #include "kernels/math/components/tied.hpp"
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 /// Calls visit(F{}) with the family of `kind`.
 template <class Visit>
@@ -24,4 +24,4 @@ decltype(auto) with_family(Component kind, Visit&& visit) {
   return visit(Full{});
 }
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER

@@ -9,29 +9,36 @@
 
 #include "kernels/math/components/full.hpp"
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 struct Tied : Full {
   static constexpr Component kind = Component::tied;
   static constexpr bool shared = true;
 
   /// centre = c = R m.
-  static double locate(const double* root, const double* linear, double constant, double scale, int d, double* centre) {
-    return scale * constant + solve(root, linear, scale, d, centre);
+  template <class Team = Alone>
+  CAVI_HOST_DEVICE static double locate(const double* root, const double* linear, double constant, double scale, int d,
+                                        double* centre, Team team = {}) {
+    return scale * constant + solve(root, linear, scale, d, centre, team);
   }
 
   /// What is left after product(root, second) of the moment about the origin; moments in the frame: z = R x - c.
-  static double shortfall(const double*, const double* centre, double count, const double* first, const double*, int d,
-                          double*) {
+  template <class Team = Alone>
+  CAVI_HOST_DEVICE static double shortfall(const double*, const double* centre, double count, const double* first,
+                                           const double*, int d, double*, Team team = {}) {
     double sum = 0;
-    for (int i = 0; i < d; ++i) sum -= centre[i] * (2 * first[i] + count * centre[i]);
-    return sum;
+    for (int i = team.rank(); i < d; i += team.size()) sum -= centre[i] * (2 * first[i] + count * centre[i]);
+    return team.sum(sum);
   }
 
-  static void to_origin(const double* root, const double* centre, double count, double* first, double*, int d) {
-    for (int i = 0; i < d; ++i) first[i] += count * centre[i];
-    unwhiten(root, d, first);
+  template <class Team = Alone>
+  CAVI_HOST_DEVICE static void to_origin(const double* root, const double* centre, double count, double* first, double*,
+                                         int d, Team team = {}) {
+    team.sync();
+    for (int i = team.rank(); i < d; i += team.size()) first[i] += count * centre[i];
+    team.sync();
+    unwhiten(root, d, first, team);
   }
 };
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER

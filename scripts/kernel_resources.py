@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ptxas says of kernels against a table, and the instruction mix of their loops; see kernel-resources.sh."""
+import collections
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+# The low nine bits of an instruction of sm_75 and later; the others are printed as numbers.
+OPCODES = {
+    0x021: 'FADD', 0x020: 'FMUL', 0x023: 'FFMA', 0x009: 'FMNMX', 0x008: 'FSEL', 0x00b: 'FSETP', 0x108: 'MUFU',
+    0x029: 'DADD', 0x028: 'DMUL', 0x02b: 'DFMA', 0x104: 'F2F', 0x110: 'F2F', 0x03c: 'HMMA', 0x010: 'IADD3',
+    0x024: 'IMAD', 0x025: 'IMAD', 0x035: 'IMAD', 0x00c: 'ISETP', 0x011: 'LEA', 0x012: 'LOP3', 0x019: 'SHF',
+    0x007: 'SEL', 0x002: 'MOV', 0x109: 'POPC', 0x006: 'VOTE', 0x189: 'SHFL', 0x181: 'LDG', 0x186: 'STG',
+    0x184: 'LDS', 0x188: 'STS', 0x182: 'LDC', 0x183: 'LDL', 0x187: 'STL', 0x180: 'LD', 0x185: 'ST', 0x11d: 'BAR',
+    0x147: 'BRA', 0x145: 'BSSY', 0x141: 'BSYNC', 0x148: 'WARPSYNC',
+}
+HOT = 100  # instructions
+
+
+def demangle(names):
+    text = subprocess.run(['c++filt'], input='\n'.join(names), capture_output=True, text=True, check=True).stdout
+    short = [re.sub(r'cavi::kernels::(cuda|components)::|nvcc::|\(anonymous namespace\)::|^void ', '', line)
+             for line in text.splitlines()]
+    return [re.sub(r'\(.*', '', line) for line in short]
+
+
+def resources(log):
+    """[(kernel, registers, shared bytes, stack bytes, spilled bytes)] of a log of ptxas -v."""
+    found, name, stack, spilled = [], None, 0, 0
+    for line in log.read_text().splitlines():
+        if match := re.search(r"Compiling entry function '(\w+)'", line):
+            name = match[1]
+        elif match := re.search(r'(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads', line):
+            stack, spilled = int(match[1]), int(match[2]) + int(match[3])
+        elif name and (match := re.search(r'Used (\d+) registers', line)):
+            shared = re.search(r'(\d+) bytes smem', line)
+            found.append((name, int(match[1]), int(shared[1]) if shared else 0, stack, spilled))
+            name = None
+    return [(n, *rest) for n, (_, *rest) in zip(demangle([f[0] for f in found]), found)]
+
+
+def sections(cubin):
+    """(name, bytes) of the sections of an ELF file."""
+    data = cubin.read_bytes()
+    start, = struct.unpack_from('<Q', data, 0x28)
+    size, count, names = struct.unpack_from('<HHH', data, 0x3a)
+    headers = [struct.unpack_from('<IIQQQQIIQQ', data, start + i * size) for i in range(count)]
+    for header in headers:
+        at = headers[names][4] + header[0]
+        yield data[at:data.index(b'\0', at)].decode(), data[header[4]:header[4] + header[5]]
+
+
+def loops(code):
+    """[(address, mix)] of the loops of a kernel that hold no smaller hot one."""
+    words = [lo | hi << 64 for lo, hi in struct.iter_unpack('<QQ', code)]
+    names = [OPCODES.get(word & 0x1ff, f'{word & 0x1ff:#05x}') for word in words]
+    field = [word >> 34 & (1 << 48) - 1 for word in words]
+    offset = [f - (1 << 48) if f >> 47 else f for f in field]
+    branches = [i for i, name in enumerate(names) if name == 'BRA']
+    if not branches:
+        return []
+    # The last branch jumps to itself: it tells whether eight low bits of the offset stand elsewhere (sm_90 and later).
+    if offset[branches[-1]] != -4:
+        offset = [o << 8 | words[i] >> 16 & 0xff for i, o in enumerate(offset)]
+    spans = []
+    for i in branches:
+        target = i + 1 + offset[i] // 4
+        if 0 <= target < i and i - target + 1 >= HOT:
+            spans.append((target, i))
+    inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
+    return [(16 * a, collections.Counter(names[a:b + 1])) for a, b in inner]
+
+
+def print_mix(cubin):
+    for name, code in sections(cubin):
+        if not name.startswith('.text.'):
+            continue
+        for address, mix in loops(code):
+            total = sum(mix.values())
+            parts = ', '.join(f'{op} {100 * n / total:.0f}%' for op, n in mix.most_common(6))
+            print(f'{cubin.name.split(".")[0]} {demangle([name[6:]])[0]} loop {address:#06x}: {total}: {parts}')
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if not a.startswith('--')]
+    table, build = map(pathlib.Path, arguments)
+    found = {}
+    for log in sorted(build.glob('*.log')):
+        for name, *numbers in resources(log):
+            found[log.name.split('.')[0], name] = numbers
+    if '--mix' in sys.argv:
+        for cubin in sorted(build.glob('*.cubin')):
+            print_mix(cubin)
+
+    lines = [line.split('\t') for line in table.read_text().splitlines() if not line.startswith('#')] \
+        if table.exists() else []
+    known = {(a, name): list(map(int, numbers)) for a, name, *numbers in lines}
+    if '--update' in sys.argv:
+        architectures = {a for a, _ in found}
+        known = {key: value for key, value in known.items() if key[0] not in architectures} | found
+        rows = ['\t'.join([*key, *map(str, value[:2])]) for key, value in
+                sorted(known.items(), key=lambda item: (int(item[0][0]), item[0][1]))]
+        table.write_text('# architecture, kernel, registers, bytes of static shared memory; by '
+                         'scripts/kernel-resources.sh --update\n' + '\n'.join(rows) + '\n')
+
+    wrong = []
+    for (architecture, name), (registers, shared, stack, spilled) in sorted(found.items()):
+        where = f'sm_{architecture} {name}'
+        if stack or spilled:
+            wrong.append(f'{where}: {stack} bytes of stack, {spilled} bytes spilled')
+        most = known.get((architecture, name))
+        if most is None:
+            wrong.append(f'{where}: not in {table}')
+        elif registers > most[0] or shared > most[1]:
+            wrong.append(f'{where}: {registers} registers, {shared} bytes shared; the table has {most[0]}, {most[1]}')
+    print('\n'.join(wrong) if wrong else f'{len(found)} kernels within {table}')
+    sys.exit(bool(wrong))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// float32 arithmetic of every regime far from the origin: component means at Mahalanobis distance kappa.
+#include "emulator/control.hpp"
+#include "tests/cuda/mixture_device.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace cavi::test {
+namespace {
+
+struct Case {
+  Component component;
+  int features;
+  MixtureRegime regime;
+  std::string name;
+};
+
+class DeviceNumericsTest : public testing::TestWithParam<std::tuple<Case, int>> {};
+
+struct Expected {
+  const Moments& m;
+  const std::vector<Real>& count() const { return m.count; }
+  const std::vector<Real>& first() const { return m.first; }
+  const std::vector<Real>& second() const { return m.second; }
+  Real entropy() const { return m.entropy; }
+};
+
+// Statistics are compared about the component's mean, in its standard deviations (which are near one), per row of it.
+TEST_P(DeviceNumericsTest, Float32HoldsInTheFrameOfTheComponent) {
+  const auto& [c, kappa] = GetParam();
+  for (const bool paired : {false, true}) {
+    // Whitened rows of a tied family are rounded far from the origin; over many rows the errors average out.
+    const std::int64_t rows = c.component == Component::tied && kappa == 1000 ? 20'000 : 3000;
+    Shape shape{c.component, rows, 4, c.features, double(kappa)};
+    shape.paired = paired;
+    const MixtureProblem p = random_mixture(shape);
+    const Moments moments = definition(p);
+    const Expected expected{moments};
+    DeviceSweep sweep({p}, Scalar::float32, c.regime);
+    sweep.sweep();
+    EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), 1e-6);
+    // Where components share rows, the rounding of their parameters moves a logit by u kappa.
+    const double tolerance = (kappa <= 100 ? 1e-5 : 3e-5) + (paired ? 0x1p-24 * kappa : 0);
+    for (int k = 0; k < p.components; ++k) {
+      ASSERT_GT(moments.count[k], 30) << "a component without rows tests nothing";
+      std::vector<Real> mean(c.features);
+      for (int d = 0; d < c.features; ++d) mean[d] = moments.first[k * c.features + d] / moments.count[k];
+      const Local want = about(p, expected, k, mean), got = about(p, sweep, k, mean);
+      EXPECT_NEAR(got.count / want.count, 1, tolerance) << k;
+      for (std::size_t i = 0; i < got.first.size(); ++i)
+        EXPECT_NEAR(got.first[i] / want.count, want.first[i] / want.count, tolerance) << k << " first " << i;
+      for (std::size_t i = 0; i < got.second.size(); ++i)
+        EXPECT_NEAR(got.second[i] / want.count, want.second[i] / want.count, tolerance) << k << " second " << i;
+    }
+  }
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> all;
+  for (const Component c : {Component::full, Component::tied, Component::diag, Component::spherical})
+    for (const auto& [regime, name, features] :
+         {std::tuple(MixtureRegime::tile, "Tile", 16), std::tuple(MixtureRegime::points, "Points", 3),
+          std::tuple(MixtureRegime::fused, "Fused", 16)})
+      all.push_back({c, features, regime, name_of(c) + name});
+  all.push_back({Component::full, 36, MixtureRegime::fused, "fullWide"});
+  all.push_back({Component::full, 17, MixtureRegime::chunked, "fullChunked"});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kappa, DeviceNumericsTest,
+                         testing::Combine(testing::ValuesIn(all_cases()), testing::Values(0, 10, 100, 1000)),
+                         [](const auto& test) {
+                           return std::get<0>(test.param).name + std::to_string(std::get<1>(test.param));
+                         });
+
+}  // namespace
+}  // namespace cavi::test

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mixture sweeps on the emulated device against their definition in long double.
+#include "emulator/control.hpp"
+#include "tests/cuda/mixture_device.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace cavi::test {
+namespace {
+
+// A family with a regime that can sweep it.
+struct Case {
+  Component component;
+  Scalar precision;
+  MixtureRegime regime;
+};
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << name_of(c.component) << (c.precision == Scalar::float32 ? "32" : "64");
+}
+
+class DeviceSweepTest : public testing::TestWithParam<Case> {
+ protected:
+  DeviceSweep swept(const std::vector<MixtureProblem>& problems) const {
+    DeviceSweep sweep(problems, GetParam().precision, GetParam().regime);
+    sweep.sweep();
+    return sweep;
+  }
+  bool sweeps(int features) const {
+    return GetParam().regime != MixtureRegime::points || features <= kernels::cuda::kPointsFeatures;
+  }
+  void expect_definition(Shape shape) const {
+    emulator::reset();  // memory is never used twice
+    shape.component = GetParam().component;
+    SCOPED_TRACE(testing::Message() << "N " << shape.rows << " K " << shape.components << " D " << shape.features);
+    const MixtureProblem p = random_mixture(shape);
+    const Moments expected = definition(p);
+    DeviceSweep sweep = swept({p});
+    expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
+    EXPECT_EQ(sweep.failure(), kernels::cuda::kNoFailure);
+    EXPECT_EQ(emulator::reports().size(), 0u);
+  }
+};
+
+TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
+  const Component c = GetParam().component;
+  for (const std::int64_t rows : {0, 1, 31, 32, 33, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000})
+    expect_definition({c, rows, 5, 3, 3, rows % 2 == 1, rows % 3 == 1});
+  for (const int d : {1, 2, 3, 4, 5, 8, 9, 13, 16, 17, 21, 25, 29, 32, 33, 47})
+    if (sweeps(d))
+      expect_definition({c, d > 20 ? 140 : 260, d % 2 == 0 ? 6 : 1, d, 3, d % 3 == 0, d % 2 == 0, unsigned(d)});
+  for (const int k : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40})
+    expect_definition({c, 130, k, 2 + k % 2, 3, false, k % 2 == 0, unsigned(k)});
+}
+
+// A slab that a block goes through tile by tile, and one after another.
+TEST_P(DeviceSweepTest, FollowsTheDefinitionInLongSlabs) {
+  const MixtureProblem p = random_mixture({GetParam().component, 2500, 4, 3, 2, false, true});
+  const Moments expected = definition(p);
+  for (const int slabs : {1, 3}) {
+    DeviceSweep sweep({p}, GetParam().precision, GetParam().regime, slabs);
+    sweep.sweep();
+    expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
+  }
+}
+
+TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
+  MixtureProblem p = random_mixture({GetParam().component, 300, 5, 3, 3, false, true});
+  p.constant[1] = p.constant[4] = -std::numeric_limits<double>::infinity();
+  DeviceSweep sweep = swept({p});
+  const Moments expected = definition(p);
+  expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
+  for (const int k : {1, 4}) {
+    EXPECT_EQ(sweep.count()[k], 0);
+    for (int d = 0; d < 3; ++d) EXPECT_EQ(sweep.first()[k * 3 + d], 0);
+    const std::int64_t size = p.component == Component::tied ? 0 : kernels::quadratic_size(p.component, 1, 3);
+    for (std::int64_t i = 0; i < size; ++i) EXPECT_EQ(sweep.second()[k * size + i], 0);
+  }
+}
+
+TEST_P(DeviceSweepTest, TheBitsDependOnTheProblemAlone) {
+  const std::int64_t lengths[] = {1500, 1, 0, 700, 129, 513};
+  std::vector<MixtureProblem> problems;
+  std::vector<std::vector<double>> expected;
+  for (const std::int64_t rows : lengths) {
+    problems.push_back(random_mixture({GetParam().component, rows, 6, 3, 2, false, true, unsigned(rows)}));
+    expected.push_back(swept({problems.back()}).outputs());
+  }
+  EXPECT_EQ(emulator::verdict(), "");
+  for (unsigned seed = 0; seed < 4; ++seed) {  // every schedule of threads and blocks
+    emulator::reset(emulator::options_for(seed));
+    DeviceSweep batch(problems, GetParam().precision, GetParam().regime);
+    batch.sweep(1 + int(seed));
+    for (std::size_t p = 0; p < problems.size(); ++p) {
+      batch.select(p);
+      EXPECT_EQ(batch.outputs(), expected[p]) << "problem " << p << ", seed " << seed;
+    }
+  }
+}
+
+TEST_P(DeviceSweepTest, AProblemThatIsOverIsLeftAlone) {
+  const MixtureProblem p = random_mixture({GetParam().component, 200, 3, 2, 2});
+  DeviceSweep sweep({p, p}, GetParam().precision, GetParam().regime);
+  sweep.deactivate(0);
+  sweep.sweep();
+  EXPECT_TRUE(std::isnan(sweep.entropy()) && std::isnan(sweep.count()[0]));
+  sweep.select(1);
+  EXPECT_FALSE(std::isnan(sweep.entropy()) || std::isnan(sweep.count()[0]));
+}
+
+std::string name_of_case(const testing::TestParamInfo<Case>& info) {
+  const Case& c = info.param;
+  return name_of(c.component) + (c.precision == Scalar::float32 ? "32" : "64");
+}
+std::vector<Case> cases(MixtureRegime regime, const std::vector<Component>& components,
+                        const std::vector<Scalar>& precisions) {
+  std::vector<Case> all;
+  for (const Component c : components)
+    for (const Scalar s : precisions) all.push_back({c, s, regime});
+  return all;
+}
+const std::vector<Component> kEvery = {Component::full, Component::tied, Component::diag, Component::spherical};
+
+INSTANTIATE_TEST_SUITE_P(Tile, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::tile, kEvery, {Scalar::float32, Scalar::float64})),
+                         name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(Points, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::points, kEvery, {Scalar::float32})), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(Chunked, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::chunked, {Component::full}, {Scalar::float32})),
+                         name_of_case);
+
+class FamilyTest : public testing::TestWithParam<Component> {};
+
+// One block for a whole problem takes the very steps that the stages take in the plain regime.
+TEST_P(FamilyTest, ABlockGivesTheBitsOfTheStages) {
+  std::vector<MixtureProblem> problems;
+  for (const std::int64_t rows : {700, 0, 1, 129})
+    problems.push_back(random_mixture({GetParam(), rows, 5, 6, 2, false, true, unsigned(rows)}));
+  for (const Scalar precision : {Scalar::float32, Scalar::float64}) {
+    DeviceSweep stages(problems, precision, MixtureRegime::tile), blocks(problems, precision, MixtureRegime::tile);
+    stages.sweep();
+    blocks.sweep_block();
+    for (std::size_t p = 0; p < problems.size(); ++p) {
+      stages.select(p);
+      blocks.select(p);
+      EXPECT_EQ(blocks.outputs(), stages.outputs()) << "problem " << p;
+    }
+  }
+}
+
+TEST_P(FamilyTest, ReportsTheComponentWhoseParametersAreWrong) {
+  using kernels::cuda::Failure;
+  const auto failure = [&](const MixtureProblem& p) {
+    DeviceSweep stages({p}, Scalar::float32), block({p}, Scalar::float32);
+    stages.sweep();
+    block.sweep_block();
+    EXPECT_EQ(stages.failure(), block.failure());
+    return stages.failure();
+  };
+  const auto expected = [](int element, int cause) {
+    return Failure(9) << 40 | Failure(element) << 8 | Failure(cause);
+  };
+  const int last = GetParam() == Component::tied ? 0 : 2;
+  for (const double bad : {0.0, 1.0, std::nan(""), -std::numeric_limits<double>::infinity()}) {
+    MixtureProblem p = random_mixture({GetParam(), 100, 3, 2, 1});
+    p.quadratic.back() = bad;
+    EXPECT_EQ(failure(p), expected(last, kernels::cuda::kNotPositiveDefinite)) << bad;
+  }
+  MixtureProblem p = random_mixture({GetParam(), 100, 3, 2, 1});
+  p.linear[2] = std::nan("");
+  EXPECT_EQ(failure(p), expected(1, kernels::cuda::kLogitNotFinite));
+  p = random_mixture({GetParam(), 100, 3, 2, 1});
+  p.constant.assign(3, -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(failure(p), expected(3, kernels::cuda::kAllSwitchedOff));
+}
+
+TEST_P(FamilyTest, SlabsCoverTheRowsInOrder) {
+  for (const int features : {1, 16, 200})
+    for (const int components : {1, 64, 1000}) {
+      MixtureSweepDevice op;
+      op.component = GetParam(), op.components = components, op.features = features;
+      std::int64_t before = 0;
+      for (const std::int64_t rows : {0l, 1l, 128l, 129l, 4096l, 100'001l, 10'000'000l, 3'000'000'000l}) {
+        const std::int64_t slabs = mixture_slabs(op, rows);
+        EXPECT_GE(slabs, before);
+        before = slabs;
+        EXPECT_EQ(mixture_slab_begin(op, rows, 0), 0);
+        EXPECT_EQ(mixture_slab_begin(op, rows, slabs), rows);
+        for (std::int64_t s = 1; s < slabs; ++s) {
+          EXPECT_EQ(mixture_slab_begin(op, rows, s) % kernels::cuda::kTile, 0);
+          EXPECT_GT(mixture_slab_begin(op, rows, s), mixture_slab_begin(op, rows, s - 1));
+        }
+        EXPECT_LT(mixture_sweep_scratch(op, rows), std::int64_t(1000) << 20);
+      }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FamilyTest, testing::ValuesIn(kEvery),
+                         [](const auto& test) { return name_of(test.param); });
+
+}  // namespace
+}  // namespace cavi::test
