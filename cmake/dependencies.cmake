@@ -19,6 +19,8 @@ find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 add_library(Random123::Random123 INTERFACE IMPORTED)
 target_include_directories(Random123::Random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
 
+find_path(DLPACK_INCLUDE_DIR dlpack/dlpack.h REQUIRED)
+
 if(CAVI_BUILD_CLI)
   find_package(CLI11 2.1 REQUIRED)
 endif()

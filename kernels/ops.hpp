@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -235,5 +236,26 @@ class Backend {
 };
 
 std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+/// Centres as kernels::cpu::start_centres finds them, by k-means or k-means++ on a CUDA device; nothing where the
+/// device does not hold the rows. Throws DeviceError, IoError.
+std::optional<std::vector<double>> cuda_start_centres(const Rows& rows, const double* weight, int components,
+                                                      bool lloyd, std::uint64_t seed, Scalar precision, int ordinal,
+                                                      std::int64_t memory);
+
+/// On CUDA device `ordinal`, in `memory` bytes of it (0: what is free). Throws DeviceError without CUDA.
+std::unique_ptr<Backend> make_cuda_backend(int ordinal, std::int64_t memory);
+
+struct CudaDevice {
+  int ordinal = 0;
+  std::string name;
+  int architecture = 0;  ///< 90: sm_90
+  int multiprocessors = 0;
+  std::int64_t memory = 0;  ///< bytes
+};
+/// The devices that can be used; none without CUDA or a driver. Never throws on their account.
+std::vector<CudaDevice> cuda_devices();
+/// Why there is no (other) device.
+std::string no_cuda_reason();
 
 }  // namespace cavi::kernels

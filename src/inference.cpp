@@ -19,6 +19,11 @@ void check(const StoppingRule& rule) {
   if (!complaints.empty()) throw OptionError(complaints);
 }
 
+std::unique_ptr<kernels::Backend> backend_of(const Device& device) {
+  return device.kind() == Device::Kind::cpu ? kernels::make_cpu_backend(device.threads())
+                                            : kernels::make_cuda_backend(device.ordinal(), device.memory());
+}
+
 State snapshot(kernels::Session& session, const Plan& plan, const std::vector<Summary>& summaries) {
   State state;
   state.summaries = summaries;
@@ -88,7 +93,7 @@ Posterior infer(const Model& model, const Factorisation& q, const Schedule& sche
   auto impl = std::make_shared<Posterior::Impl>();
   impl->model = model.impl();
   impl->plan = make_plan(model.impl(), q, schedule, options);
-  impl->session = kernels::make_cpu_backend(device.threads())->prepare(impl->plan.program);
+  impl->session = backend_of(device)->prepare(impl->plan.program);
   end_refused(*impl->session, impl->plan.complaints);
   if (options.resume) restore(*impl->session, impl->plan, *options.resume);
   if (options.checkpoint_every > 0 && options.on_checkpoint)
