@@ -204,7 +204,7 @@ class CpuSession : public Session {
       if (!b) continue;
       const double* record = instance.problem[b->record];
       const int sweep = instance.summary.elbo_trace.empty() ? 0 : instance.summary.n_iter + 1;
-      if (!std::isfinite(record[0]) || record[0] < before - bound_slack(precision_) * record[1])
+      if (!std::isfinite(record[0]) || record[0] < before - bound_slack(precision_) * (record[1] + instance.weight))
         throw bound_failure(*b, record[0], before, sweep);
       before = record[0];
       if (&op != &ops.back()) instance.summary.update_trace.push_back(before);
