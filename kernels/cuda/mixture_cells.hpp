@@ -25,7 +25,7 @@ CAVI_HOST_DEVICE constexpr std::int64_t packed_offset(int features, std::int64_t
 }
 CAVI_HOST_DEVICE constexpr std::int64_t packed_size(Component c, int features) {
   if (c == Component::full || c == Component::tied) return packed_offset(features, cell_rows(features));
-  return c == Component::diag ? padded(features) : 1;
+  return c == Component::diag ? padded(features) : c == Component::spherical ? 1 : 0;
 }
 
 }  // namespace cavi::kernels::cuda

@@ -165,7 +165,8 @@ cudaError_t enqueue_fused_axes_pass(const MixtureSweepDevice& op, const DevicePr
     case Component::tied: return enqueue(components::Tied());
     case Component::diag: return enqueue(components::Diag());
     case Component::spherical: return enqueue(components::Spherical());
-    case Component::full: break;
+    case Component::full:
+    case Component::linear: break;
   }
   return cudaErrorInvalidValue;
 }

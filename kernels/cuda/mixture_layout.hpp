@@ -20,7 +20,7 @@ inline constexpr double kBitsPerNat = 1.4426950408889634074, kNatsPerBit = 0.693
 /// (full [K x cells_size(D)], diag [K x D], spherical [K]) and, last, the sum of lse in nats.
 CAVI_HOST_DEVICE constexpr std::int64_t second_sums(Component c, int features) {
   if (c == Component::full) return cells_size(features);
-  return c == Component::tied ? 0 : c == Component::diag ? features : 1;
+  return c == Component::diag ? features : c == Component::spherical ? 1 : 0;
 }
 CAVI_HOST_DEVICE constexpr std::int64_t sums_size(const MixtureSweepDevice& op) {
   return op.components * (1 + op.features + second_sums(op.component, op.features)) + 1;

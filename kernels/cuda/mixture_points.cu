@@ -20,7 +20,8 @@ CAVI_HOST_DEVICE constexpr int roots(Component c, int features) {
     case Component::full: return features * (features + 1) / 2;
     case Component::diag: return features;
     case Component::spherical: return 1;
-    case Component::tied: break;
+    case Component::tied:
+    case Component::linear: break;
   }
   return 0;
 }
@@ -318,7 +319,7 @@ cudaError_t enqueue_slots(const MixtureSweepDevice& op, const DeviceProblem* pro
 
 cudaError_t enqueue_points_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                 MixtureSlice slice, cudaStream_t stream) {
-  return components::with_family(op.component, [&]<class F>(F) {
+  return components::with_gaussian_family(op.component, [&]<class F>(F) {
     switch (op.features) {
       case 1: return enqueue_slots<F, 1>(op, problems, count, slice, stream);
       case 2: return enqueue_slots<F, 2>(op, problems, count, slice, stream);

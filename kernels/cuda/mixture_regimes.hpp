@@ -51,10 +51,11 @@ inline cudaError_t launch_fused(MixturePass kernel, const MixtureSweepDevice& op
                        count, slice);
 }
 
-/// Calls visit(F{}, T{}) with the family and the precision of a sweep.
+/// Calls visit(F{}, T{}) with the family and the precision of a sweep. Linear logits are float64 alone.
 template <class Visit>
 auto with_sweep_types(const MixtureSweepDevice& op, Visit visit) {
-  return components::with_family(op.component, [&]<class F>(F family) {
+  if (op.component == Component::linear) return visit(components::Linear(), double());
+  return components::with_gaussian_family(op.component, [&]<class F>(F family) {
     return op.precision == Scalar::float32 ? visit(family, float()) : visit(family, double());
   });
 }

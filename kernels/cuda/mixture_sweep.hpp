@@ -41,7 +41,7 @@ struct MixtureSweepDevice {
 };
 
 /// Causes of failure; the element is the component (the tied precision is component 0's).
-enum MixtureFailure { kNotPositiveDefinite = 1, kLogitNotFinite = 2, kAllSwitchedOff = 3 };
+inline constexpr int kNotPositiveDefinite = 1, kLogitNotFinite = 2, kAllSwitchedOff = 3;
 
 /// Slabs [first, first + count) of a problem, whose rows are there.
 struct MixtureSlice {

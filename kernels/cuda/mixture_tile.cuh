@@ -45,7 +45,10 @@ __device__ inline T shortfall_of(const MixtureView<F, T>& view, int k, const T* 
   const int features = view.features;
   const T* centre = view.packed_centre_of(k);
   T square = 0;
-  if constexpr (F::kind == Component::full) {
+  if constexpr (F::kind == Component::linear) {
+#pragma unroll 4
+    for (int j = 0; j < features; ++j) square = std::fma(-centre[j], x[std::int64_t(j) * kTile], square);
+  } else if constexpr (F::kind == Component::full) {
     const T* root = view.packed_root_of(k);
     for (int row = 0; row < features; row += kCell) {
       T y[kCell];
@@ -130,8 +133,8 @@ inline constexpr int kPointsOfALane = kTile / kWarp;
 template <class F, class T>
 __device__ inline void frame_rows(const MixtureView<F, T>& view, int k, const T* x, int row,
                                   T (&z)[kCell][kPointsOfALane]) {
-  const T* centre = view.packed_centre_of(k);
-  const auto* root = view.packed_root_of(k);
+  [[maybe_unused]] const T* centre = view.packed_centre_of(k);
+  [[maybe_unused]] const auto* root = view.packed_root_of(k);
 #pragma unroll
   for (int i = 0; i < kCell; ++i) {
     const int j = row + i;
@@ -140,7 +143,9 @@ __device__ inline void frame_rows(const MixtureView<F, T>& view, int k, const T*
       z[i][p] = 0;
       if (j >= view.features) continue;
       const T at = x[std::int64_t(j) * kTile + p * kWarp];
-      z[i][p] = F::kind == Component::diag ? std::fma(T(root[j]), at, centre[j]) : at - centre[j];
+      z[i][p] = F::kind == Component::diag     ? std::fma(T(root[j]), at, centre[j])
+                : F::kind == Component::linear ? at
+                                               : at - centre[j];
     }
   }
 }

@@ -38,7 +38,8 @@ struct Course {
   double before = 0;  ///< the bound before the one at hand, and before this sweep
   double sweep_before = 0;
   double least_gain = 0;  ///< converged when a sweep gains less; 0: never
-  double slack = 0;       ///< a fall of more than slack times the bound's magnitude is a failure
+  double slack = 0;       ///< a fall of more than slack times the bound's magnitude is a failure ...
+  double rows = 0;        ///< ... which counts the observed rows, too
   Failure failure = kNoFailure;
 };
 
@@ -60,9 +61,11 @@ struct DeviceProblem {
   __device__ std::int64_t size(const Extent& e) const { return e.plate < 0 ? e.size : extents[e.plate]; }
 };
 
+#if defined(__CUDACC__) || defined(CUDA_EMULATOR)
 /// `operation`: position among the operations of the program, init before sweep. `element`: below 2^32.
 __device__ inline void report_failure(const DeviceProblem& problem, int operation, std::int64_t element, int cause) {
   atomicMin(problem.failure, (Failure(operation) << 40) | (Failure(element & 0xffffffff) << 8) | Failure(cause));
 }
+#endif
 
 }  // namespace cavi::kernels::cuda

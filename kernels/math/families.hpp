@@ -297,17 +297,19 @@ CAVI_HOST_DEVICE Moment sticks(const double* const* eta, double* const* u, int k
 }
 
 /// exp(sum_k eta_k z_k) on one-hot z: u = the probabilities, softmax(eta). A category of logit -infinity gets 0.
-CAVI_HOST_DEVICE inline Moment categorical(const double* const* eta, double* const* u, int k_categories, Alone = {}) {
+template <class Team = Alone>
+CAVI_HOST_DEVICE Moment categorical(const double* const* eta, double* const* u, int k_categories, Team team = {}) {
   double largest = -HUGE_VAL, sum = 0, spread = 0;
   for (int k = 0; k < k_categories; ++k) largest = std::fmax(largest, eta[0][k]);
   if (largest == -HUGE_VAL) return {0, Failure::logits};
-  for (int k = 0; k < k_categories; ++k) sum += u[0][k] = std::exp(eta[0][k] - largest);
+  for (int k = team.rank(); k < k_categories; k += team.size()) sum += u[0][k] = std::exp(eta[0][k] - largest);
+  sum = team.sum(sum);
   if (!detail::finite(sum)) return {0, Failure::not_finite};
-  for (int k = 0; k < k_categories; ++k) {
+  for (int k = team.rank(); k < k_categories; k += team.size()) {
     u[0][k] /= sum;
     if (u[0][k] > 0) spread += u[0][k] * (largest - eta[0][k]);
   }
-  return {std::log(sum) + spread};
+  return {std::log(sum) + team.sum(spread)};
 }
 
 }  // namespace cavi::kernels::math::inline CAVI_COMPILER

@@ -11,17 +11,23 @@
 
 namespace cavi::kernels::components::inline CAVI_COMPILER {
 
-/// Calls visit(F{}) with the family of `kind`.
+/// Calls visit(F{}) with the family of `kind`, which is not linear.
 template <class Visit>
-decltype(auto) with_family(Component kind, Visit&& visit) {
+decltype(auto) with_gaussian_family(Component kind, Visit&& visit) {
   switch (kind) {
     case Component::tied: return visit(Tied{});
     case Component::diag: return visit(Diag{});
     case Component::spherical: return visit(Spherical{});
-    case Component::linear: return visit(Linear{});
+    case Component::linear:
     case Component::full: break;
   }
   return visit(Full{});
+}
+
+/// Calls visit(F{}) with the family of `kind`.
+template <class Visit>
+decltype(auto) with_family(Component kind, Visit&& visit) {
+  return kind == Component::linear ? visit(Linear{}) : with_gaussian_family(kind, visit);
 }
 
 }  // namespace cavi::kernels::components::inline CAVI_COMPILER
