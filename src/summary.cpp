@@ -24,7 +24,8 @@ std::string Summary::brief_report() const {
   if (termination == Termination::numerical_error || termination == Termination::no_data)
     return fmt::format("{}: {}", why(termination), message);
   std::string line = fmt::format("{} after {} sweeps: bound {:.6f} nats", why(termination), n_iter, elbo);
-  line += fmt::format(", {:g} rows, {} {}", rows, device, precision == Scalar::float32 ? "float32" : "float64");
+  line += fmt::format(", {:g} rows, {}{} {}", rows, device, kernel.empty() ? "" : " (" + kernel + ")",
+                      precision == Scalar::float32 ? "float32" : "float64");
   if (seconds > 0 && n_iter > 0)
     line += fmt::format(", {:.3g} s in sweeps ({:.3g} rows/s)", seconds, rows * n_iter / seconds);
   return line;

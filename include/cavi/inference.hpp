@@ -53,7 +53,9 @@ struct Summary {
   int n_iter = 0;                    ///< sweeps done
   double rows = 0;                   ///< observed rows, weighted
   double seconds = 0;                ///< time in sweeps: no reading, no start
-  std::string device;                ///< what ran: "cpu"
+  std::string device;                ///< what ran: "cpu", "cuda:0"
+  std::string kernel;                ///< on a GPU, how: "whole" (one block does all sweeps), else that of mixture
+                                     ///< sweeps ("points", "fused", "tile", ...) or "generic"; ", streamed" may follow
   Scalar precision = Scalar::float64;
   bool fused = false;  ///< whether a mixture sweep replaced the generic operations
   int restart = 0;     ///< of several starts the one that this is
