@@ -43,9 +43,22 @@ std::uint64_t restart_seed(std::uint64_t seed, int restart) {
 
 namespace {
 
+/// A CUDA device clusters problems of at least so many rows; fewer are sooner done by the host.
+constexpr std::int64_t kDeviceRows = 1 << 16;
+
+std::vector<double> start_centres(const MixtureOptions& o, const Rows& rows, const double* weight, const Device& device,
+                                  ThreadPool& pool) {
+  if (device.kind() == Device::Kind::cuda && rows.count >= kDeviceRows && o.init_params != Init::random_from_data)
+    if (auto found = kernels::cuda_start_centres(rows, weight, o.n_components, o.init_params == Init::kmeans, o.seed,
+                                                 o.precision, device.ordinal(), device.memory()))
+      return std::move(*found);
+  return kernels::cpu::start_centres(rows, weight, o.n_components, o.init_params, o.seed, o.precision, pool);
+}
+
 /// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
 Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                  const double* weight, const MixtureModel& m, const Prepared& data, ThreadPool& pool) {
+                  const double* weight, const MixtureModel& m, const Prepared& data, const Device& device,
+                  ThreadPool& pool) {
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
   kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
   c.origin.resize(problems * d);  // zero where the model has none
@@ -53,8 +66,7 @@ Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<st
     Rows rows = rows_of(x, offsets, b);
     if (rows.count == 0 || !m.complaint(b).empty()) return;
     rows.origin = &c.origin[b * d];
-    const auto found = kernels::cpu::start_centres(rows, weight ? weight + rows.first : nullptr, o.n_components,
-                                                   o.init_params, o.seed, o.precision, pool);
+    const auto found = start_centres(o, rows, weight ? weight + rows.first : nullptr, device, pool);
     std::copy(found.begin(), found.end(), c.centres.begin() + std::ptrdiff_t(b * size));
   });
   return kernels::cpu::nearest_centres(std::move(c));
@@ -84,7 +96,7 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
   else if (const auto* responsibilities = std::get_if<Matrix>(&start))
     q.start_responsibilities(m.z, *responsibilities);
   else
-    q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, pool));
+    q.start_responsibilities(m.z, find_start(o, x, offsets, w, m, data, device, pool));
 
   Options options;
   options.seed = o.seed;
