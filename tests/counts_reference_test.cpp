@@ -2,6 +2,7 @@
 // Mixtures of counts, of zeros and ones, of durations and of categories against exact fits: through the engine every
 // bound of the trace, fused and not; through the estimator the posterior.
 #include "kernels/math/special.hpp"
+#include "tests/device.hpp"
 #include "tests/reference.hpp"
 
 #include <cavi/cavi.hpp>
@@ -49,7 +50,7 @@ struct Frame {
     for (Variable v : parameters) schedule.push_back({v});
     schedule.push_back({pi});
     schedule.push_back({z});
-    return infer(p, q, schedule, {c["sweeps"].get<int>(), 0.0}, Device::cpu(2), options);
+    return infer(p, q, schedule, {c["sweeps"].get<int>(), 0.0}, cavi::testing::test_device(2), options);
   }
 
   void expect_posterior(const Json& c, const Posterior& q) const {
@@ -208,7 +209,7 @@ TEST(CountsReference, TheEstimatorsPosterior) {
       SCOPED_TRACE(name_of(c));
       MixtureOptions o = options_of(c, family);
       o.max_iter = c["sweeps"].get<int>() - 1;
-      Mixture m(o, Device::cpu(1));
+      Mixture m(o, cavi::testing::test_device(1));
       const Summary s = m.fit(rows_of(c), {}, labels_of(c));
       EXPECT_TRUE(s.fused);
       const double start = c["exact_log_p_data_and_initial_labels"];
@@ -249,7 +250,7 @@ TEST(CountsReference, EveryBoundOfBayesPysBernoulliMixture) {
     o.precision = precision;
     o.tol = 0;
     o.max_iter = int(trace.size()) - 1;
-    Mixture m(o, Device::cpu(1));
+    Mixture m(o, cavi::testing::test_device(1));
     const Summary s = m.fit(Matrix(x, std::int64_t(n), int(d)), {}, Matrix(r, std::int64_t(n), int(k)));
     const double tolerance = precision == Scalar::float64 ? 1e-9 : 1e-5;
     expect_close(s.elbo_trace, trace, tolerance, 1, "bound");

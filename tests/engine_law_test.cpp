@@ -2,6 +2,7 @@
 // Laws that hold for every model and every subdivision.
 #include "kernels/ops.hpp"
 #include "src/plan.hpp"
+#include "tests/device.hpp"
 #include "tests/models.hpp"
 
 #include <cavi/cavi.hpp>
@@ -22,7 +23,7 @@ std::string name_of(const ::testing::TestParamInfo<NamedModel>& info) { return i
 INSTANTIATE_TEST_SUITE_P(Models, EngineLaw, ::testing::ValuesIn(all_models()), name_of);
 
 Posterior fit(const Case& c, int sweeps, Options options = {}, int threads = 1) {
-  return infer(*c.model, *c.q, c.schedule, {sweeps, 0.0}, Device::cpu(threads), options);
+  return infer(*c.model, *c.q, c.schedule, {sweeps, 0.0}, cavi::testing::test_device(threads), options);
 }
 
 TEST_P(EngineLaw, BoundRisesAtEverySingleUpdate) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The general engine, through the public interface, against known posteriors: bound after every sweep, final q.
+#include "tests/device.hpp"
 #include "tests/reference.hpp"
 
 #include <cavi/cavi.hpp>
@@ -45,7 +46,7 @@ TEST(Reference, GaussianUnderEverySubdivision) {
     const Variable x = p.latent("x", {}, normal(mu(d), lambda(d, primed(d))), {d});
     Factorisation q(p);
     q.split(x, blocks(c["factorisation"])).start_gaussian(x, flat(c["init"]["mean_init"]), 1.0);
-    const Posterior post = infer(p, q, {{x}}, sweeps(c), Device::cpu(1));
+    const Posterior post = infer(p, q, {{x}}, sweeps(c), cavi::testing::test_device(1));
     // The bound of the joint case is zero: compare on the scale of the terms that cancel in it.
     expect_close(
         post.summary().elbo_trace,
@@ -85,7 +86,7 @@ TEST(Reference, RegressionWithRelevanceDetermination) {
       if (f.is_object()) subdivision.push_back(f["w"].get<std::vector<int>>());
     Factorisation q(p);
     q.split(w, subdivision).start_gaussian(w, start, 1.0);
-    const Posterior post = infer(p, q, {{w}, {alpha}, {tau}}, sweeps(c), Device::cpu(1));
+    const Posterior post = infer(p, q, {{w}, {alpha}, {tau}}, sweeps(c), cavi::testing::test_device(1));
     expect_trace(post.summary().elbo_trace, flat(c["elbo_trace"]), kBound, "bound");
     EXPECT_NEAR(post.elbo(), c["elbo_final"].get<double>(), kBound * std::abs(post.elbo()));
     const GaussianParameters g = post.gaussian(w);
@@ -120,7 +121,7 @@ TEST(Reference, NormalGamma) {
     // mu ~ N(m0, 1 / k0) to begin with, whatever tau is.
     if (name != "joint") q.start_gaussian(mu, {m0}, 1 / k0);
     const Schedule order = name == "joint" ? Schedule{{mu, tau}} : Schedule{{mu}, {tau}};
-    const Posterior post = infer(p, q, order, sweeps(c), Device::cpu(1));
+    const Posterior post = infer(p, q, order, sweeps(c), cavi::testing::test_device(1));
     expect_trace(post.summary().elbo_trace, flat(c["elbo_trace"]), kBound, "bound");
     const Json& expected = c["posterior"];
     if (name == "joint") {
@@ -159,7 +160,7 @@ TEST(Reference, RowsNestedInGroups) {
     Factorisation q(p);
     block ? q.joint({mu, m}) : q.start_gaussian(mu, means, 1.0);
     const Schedule order = block ? Schedule{{mu, m}, {kappa}, {tau}} : Schedule{{mu}, {m}, {kappa}, {tau}};
-    const Posterior post = infer(p, q, order, sweeps(c), Device::cpu(1));
+    const Posterior post = infer(p, q, order, sweeps(c), cavi::testing::test_device(1));
     std::vector<double> trace = post.summary().elbo_trace, expected = flat(c["elbo_trace"]);
     if (block) {  // the joint factor starts at its prior here, which the first update forgets
       trace.erase(trace.begin());
@@ -196,7 +197,7 @@ TEST(Reference, MeansAndPrecisionsOfAMixtureInFactorsOfTheirOwn) {
     Options options;
     options.fuse = fuse;
     const Posterior post =
-        infer(p, q, {{mu}, {lambda}, {z}, {pi}}, {c["iters"].get<int>(), 0.0}, Device::cpu(1), options);
+        infer(p, q, {{mu}, {lambda}, {z}, {pi}}, {c["iters"].get<int>(), 0.0}, cavi::testing::test_device(1), options);
     EXPECT_EQ(post.summary().fused, fuse);
     std::vector<double> trace = post.summary().elbo_trace;
     trace.erase(trace.begin());  // the reference begins after the first sweep

@@ -22,7 +22,7 @@ namespace cavi::test {
 struct Folder {
   std::filesystem::path path;
   Folder() {
-    std::string name = testing::TempDir() + "cavi-XXXXXX";
+    std::string name = ::testing::TempDir() + "cavi-XXXXXX";
     if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder " + name);
     path = name;
   }

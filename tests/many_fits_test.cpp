@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many fits in one call: several starts, many data sets, many options. Each is bit for bit the fit of its own.
+#include "tests/device.hpp"
 #include "tests/fits.hpp"
 
 #include <cavi/cavi.hpp>
@@ -27,7 +28,7 @@ MixtureOptions quick(const Kind& kind, int components, Scalar precision = Scalar
 }
 
 Mixture fit(const MixtureOptions& o, const Matrix& x, const std::vector<double>& weight = {}, int threads = 1) {
-  Mixture m(o, Device::cpu(threads));
+  Mixture m(o, cavi::testing::test_device(threads));
   m.fit(x, weight);
   return m;
 }
@@ -76,7 +77,7 @@ TEST(Restarts, AGivenStartIsOneStart) {
   const Matrix x = three_clouds(60, 2, 1);
   MixtureOptions o = quick({}, 3), many = o;
   many.n_init = 5;
-  Mixture a(o, Device::cpu(1)), b(many, Device::cpu(1));
+  Mixture a(o, cavi::testing::test_device(1)), b(many, cavi::testing::test_device(1));
   const std::vector<std::int32_t> labels = cavi::testing::labels(60, 3);
   EXPECT_EQ(a.fit(x, {}, labels).elbo_trace, b.fit(x, {}, labels).elbo_trace);
 }
@@ -101,7 +102,7 @@ TEST(Batch, WeightsAndStartsAreThoseOfTheLoop) {
     for (int i = 0; i < 300; ++i) weight.push_back(0.25 * ((i * 7) % 5) + (i == 0));
     MixtureOptions o = quick(kind, 3);
     o.n_init = 3;
-    const MixtureBatch b = fit_batch(o, Matrix(x, 300, 2), offsets, Device::cpu(2), weight);
+    const MixtureBatch b = fit_batch(o, Matrix(x, 300, 2), offsets, cavi::testing::test_device(2), weight);
     ASSERT_EQ(b.summaries.size(), 5u);
     EXPECT_EQ(b.posterior.n_problems, 5);
     for (std::size_t i : {0, 1, 3, 4}) {
@@ -123,16 +124,16 @@ TEST(Batch, WithoutWeightAProblemIsRefusedAndOthersGoOn) {
   std::vector<double> weight(60, 1.0);
   std::fill(weight.begin() + 20, weight.begin() + 40, 0.0);
   for (const Kind& kind : every_kind()) {
-    const MixtureBatch b =
-        fit_batch(quick(kind, 2), Matrix(rows_for(kind, 60, 2, 3), 60, 2), {0, 20, 40, 60}, Device::cpu(1), weight);
+    const MixtureBatch b = fit_batch(quick(kind, 2), Matrix(rows_for(kind, 60, 2, 3), 60, 2), {0, 20, 40, 60},
+                                     cavi::testing::test_device(1), weight);
     EXPECT_EQ(b.summaries[1].termination, Termination::numerical_error) << name_of(kind);
     EXPECT_EQ(b.summaries[1].message, "every row has weight zero");
     EXPECT_TRUE(std::isnan(b.posterior.counts[2]));
     EXPECT_GT(b.summaries[0].n_iter + b.summaries[2].n_iter, 1);
   }
-  EXPECT_THROW(fit_batch(quick({}, 2), x, {0, 60}, Device::cpu(1), {1, 2}), ShapeError);
+  EXPECT_THROW(fit_batch(quick({}, 2), x, {0, 60}, cavi::testing::test_device(1), {1, 2}), ShapeError);
   weight[7] = -1;
-  EXPECT_THROW(fit_batch(quick({}, 2), x, {0, 60}, Device::cpu(1), weight), NumericalError);
+  EXPECT_THROW(fit_batch(quick({}, 2), x, {0, 60}, cavi::testing::test_device(1), weight), NumericalError);
 }
 
 // Large parameters: some problems at a time.
@@ -145,7 +146,7 @@ TEST(Batch, HasNoSeams) {
   o.max_iter = 1;
   std::vector<int> told(kProblems, 0);
   o.on_sweep = [&](const Sweep& s) { return ++told.at(std::size_t(s.problem)), true; };
-  const MixtureBatch b = fit_batch(o, Matrix(x, kProblems * kRows, kFeatures), offsets, Device::cpu(2));
+  const MixtureBatch b = fit_batch(o, Matrix(x, kProblems * kRows, kFeatures), offsets, cavi::testing::test_device(2));
   EXPECT_EQ(told, std::vector<int>(kProblems, 1));
   ASSERT_EQ(b.summaries.size(), std::size_t(kProblems));
   ASSERT_EQ(b.posterior.counts.size(), std::size_t(kProblems * 25));
@@ -170,8 +171,8 @@ TEST(Selection, RanksByTheBoundAndKeepsTheBest) {
                return several;
              }()))
           entries.push_back(o);
-    const MixtureSelection s = select_mixture(entries, x, {}, Device::cpu(2), 3),
-                           again = select_mixture(entries, x, {}, Device::cpu(1), 3);
+    const MixtureSelection s = select_mixture(entries, x, {}, cavi::testing::test_device(2), 3),
+                           again = select_mixture(entries, x, {}, cavi::testing::test_device(1), 3);
     ASSERT_EQ(s.summaries.size(), entries.size());
     ASSERT_EQ(s.ranking.size(), entries.size());
     ASSERT_EQ(s.models.size(), 3u);
@@ -184,7 +185,7 @@ TEST(Selection, RanksByTheBoundAndKeepsTheBest) {
       const MixtureOptions& o = entries[std::size_t(s.ranking[i])];
       EXPECT_EQ(bits(s.models[i].options()), bits(o));
       EXPECT_EQ(bits(s.models[i].posterior()), bits(fit(o, x).posterior()));
-      EXPECT_EQ(s.models[i].device().threads(), 2);
+      EXPECT_EQ(s.models[i].device().name(), cavi::testing::test_device(2).name());
     }
   }
 }
@@ -193,7 +194,7 @@ TEST(Selection, AnEntryThatFailsDoesNotStopTheOthers) {
   const Matrix x = three_clouds(80, 2, 6);
   std::vector<MixtureOptions> entries{quick({ComponentFamily::bernoulli}, 2), quick({}, 2),
                                       quick({ComponentFamily::poisson}, 3), quick({}, 3)};
-  const MixtureSelection s = select_mixture(entries, x, {}, Device::cpu(2), 10);
+  const MixtureSelection s = select_mixture(entries, x, {}, cavi::testing::test_device(2), 10);
   EXPECT_EQ(s.summaries[0].termination, Termination::numerical_error);
   EXPECT_NE(s.summaries[0].message.find("row 0, column 0"), std::string::npos) << s.summaries[0].message;
   EXPECT_EQ(s.summaries[2].termination, Termination::numerical_error);
@@ -216,7 +217,7 @@ TEST(Selection, WrongOptionsNameTheirEntry) {
     EXPECT_NE(std::string(e.what()).find("entry 2: degrees_of_freedom_prior"), std::string::npos) << e.what();
   }
   entries.resize(1);
-  EXPECT_THROW(select_mixture(entries, x, {}, Device::cpu(1), -1), OptionError);
+  EXPECT_THROW(select_mixture(entries, x, {}, cavi::testing::test_device(1), -1), OptionError);
   entries[0].checkpoint = "x.npz";
   EXPECT_THROW(select_mixture(entries, x), OptionError);
   EXPECT_THROW(select_mixture({quick({}, 2)}, Matrix(std::vector<double>{}, 0, 2)), ShapeError);
@@ -230,7 +231,7 @@ TEST(Selection, AnEntryIsToldItsNumberAndStopsAlone) {
     o.tol = 0;
     o.on_sweep = [&](const Sweep& s) { return ++sweeps.at(std::size_t(s.problem)) < 3 || s.problem != 2; };
   }
-  const MixtureSelection s = select_mixture(entries, x, {}, Device::cpu(4));
+  const MixtureSelection s = select_mixture(entries, x, {}, cavi::testing::test_device(4));
   EXPECT_EQ(sweeps, (std::vector<int>{8, 8, 3, 8}));
   EXPECT_EQ(s.summaries[2].termination, Termination::stopped);
 }

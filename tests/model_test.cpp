@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a model refuses, and in which words; latent models beside mixtures whose posterior is known in closed form.
+#include "tests/device.hpp"
 #include "tests/models.hpp"
 
 #include <cavi/cavi.hpp>
@@ -21,7 +22,7 @@ void expect_refusal(F call, std::initializer_list<const char*> words) {
   }
 }
 
-void run(const Model& p, const Factorisation& q) { infer(p, q, {}, {2, 0.0}, Device::cpu(1)); }
+void run(const Model& p, const Factorisation& q) { infer(p, q, {}, {2, 0.0}, cavi::testing::test_device(1)); }
 
 TEST(NotConjugateError, NamesFactorTermAndStatistic) {
   Model p;
@@ -94,10 +95,22 @@ TEST(ShapeErrors, NameWhatDoesNotFit) {
   Factorisation q(p);
   q.split(w, {{0}, {0, 1}});
   expect_refusal<ShapeError>([&] { run(p, q); }, {"q(w)", "blocks"});
-  expect_refusal<ShapeError>([&] { infer(p, Factorisation(p), {{}}, {1, 0.0}, Device::cpu(1)); }, {"schedule"});
-  expect_refusal<OptionError>([&] { infer(p, Factorisation(p), {}, {-1, -1.0}, Device::cpu(1)); }, {"max_iter", "tol"});
+  expect_refusal<ShapeError>(
+      [&] {
+        infer(p, Factorisation(p), {{}}, {1, 0.0}, cavi::testing::test_device(1));
+      },
+      {"schedule"});
+  expect_refusal<OptionError>(
+      [&] {
+        infer(p, Factorisation(p), {}, {-1, -1.0}, cavi::testing::test_device(1));
+      },
+      {"max_iter", "tol"});
   const Model other = p;
-  expect_refusal<ShapeError>([&] { infer(other, Factorisation(p), {}, {1, 0.0}, Device::cpu(1)); }, {"another model"});
+  expect_refusal<ShapeError>(
+      [&] {
+        infer(other, Factorisation(p), {}, {1, 0.0}, cavi::testing::test_device(1));
+      },
+      {"another model"});
 }
 
 TEST(NumericalErrors, NameTheDataOrTheFactor) {
@@ -123,7 +136,7 @@ TEST(Evidence, GammaPoisson) {
   const double a = 1.7, b = 0.6;
   const Variable rate = p.latent("rate", {}, gamma(a, b));
   p.observe(x(n), poisson(rate()));
-  const Posterior q = infer(p, Factorisation(p), {}, {1, 0.0}, Device::cpu(1));
+  const Posterior q = infer(p, Factorisation(p), {}, {1, 0.0}, cavi::testing::test_device(1));
   double evidence = a * std::log(b) - std::lgamma(a) + std::lgamma(a + 10) - (a + 10) * std::log(b + 4);
   for (double c : counts) evidence -= std::lgamma(c + 1);
   EXPECT_NEAR(q.elbo(), evidence, 1e-12 * std::abs(evidence));
@@ -137,7 +150,7 @@ TEST(Evidence, BetaBernoulli) {
   const Variable v = p.latent("v", {}, beta(0.4, 1.3));
   p.observe(x(n), bernoulli(v()));
   const auto log_beta = [](double a, double b) { return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b); };
-  const Posterior q = infer(p, Factorisation(p), {}, {1, 0.0}, Device::cpu(1));
+  const Posterior q = infer(p, Factorisation(p), {}, {1, 0.0}, cavi::testing::test_device(1));
   EXPECT_NEAR(q.elbo(), log_beta(4.4, 3.3) - log_beta(0.4, 1.3), 1e-12);
   EXPECT_NEAR(q.mean(v)[0], 4.4 / 7.7, 1e-14);
 }
@@ -151,7 +164,7 @@ TEST(Evidence, MissingEverythingIsThePrior) {
   p.observe(x(n, d), normal(mu(d), lambda()));
   Factorisation q(p);
   q.joint({mu, lambda});
-  const Posterior post = infer(p, q, {}, {3, 0.0}, Device::cpu(1));
+  const Posterior post = infer(p, q, {}, {3, 0.0}, cavi::testing::test_device(1));
   EXPECT_NEAR(post.elbo(), 0, 1e-12);
   const NormalWishartParameters w = post.normal_wishart(mu);
   EXPECT_NEAR(w.degrees_of_freedom[0], 5, 1e-12);
@@ -175,12 +188,12 @@ TEST(Batch, AnyModelCanBeBatched) {
   };
   Model all;
   const Variable mu = build(all, 0, problems);
-  const Posterior batch = infer(all, Factorisation(all), {}, {50, 1e-9}, Device::cpu(2));
+  const Posterior batch = infer(all, Factorisation(all), {}, {50, 1e-9}, cavi::testing::test_device(2));
   ASSERT_EQ(batch.n_problems(), problems);
   for (int b = 0; b < problems; ++b) {
     Model one;
     build(one, b, 1);
-    const Posterior q = infer(one, Factorisation(one), {}, {50, 1e-9}, Device::cpu(1));
+    const Posterior q = infer(one, Factorisation(one), {}, {50, 1e-9}, cavi::testing::test_device(1));
     EXPECT_EQ(q.summary().elbo_trace, batch.summary(b).elbo_trace);
     EXPECT_EQ(q.mean(mu), batch.mean(mu, b));
   }
@@ -202,7 +215,7 @@ TEST(Chain, CoupledElementsOfAPlateAreUpdatedOneAfterTheOther) {
   Factorisation whole(p), split(p);
   Options every;
   every.bound_after_every_update = true;
-  const Posterior q = infer(p, split, {{x}}, {400, 0.0}, Device::cpu(1), every);
+  const Posterior q = infer(p, split, {{x}}, {400, 0.0}, cavi::testing::test_device(1), every);
   const auto& trace = q.summary().update_trace;
   for (std::size_t i = 1; i < trace.size(); ++i) EXPECT_GE(trace[i], trace[i - 1] - 1e-12 * std::abs(trace[i - 1]));
   // Solve (0.5 I + 4 I + 2 * Laplacian) m = 4 y by Gauss-Seidel on plain numbers.

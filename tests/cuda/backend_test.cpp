@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA backend as a whole on the emulated device: the same bits however it is scheduled, streamed or batched, and
+// failures that surface as one DeviceError and leave nothing behind.
+#include "emulator/control.hpp"
+#include "tests/models.hpp"
+
+#include <cavi/cavi.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace cavi;
+using cavi::testing::clusters;
+
+struct Fit {
+  Summary summary;
+  MixturePosterior q;
+};
+
+Fit fit(const MixtureOptions& o, const Matrix& x, const Device& device = Device::cuda(0),
+        const std::vector<double>& weight = {}) {
+  Mixture m(o, device);
+  Fit f{m.fit(x, weight), {}};
+  f.q = m.posterior();
+  return f;
+}
+
+MixtureOptions options(Scalar precision, CovarianceType type = CovarianceType::full) {
+  MixtureOptions o;
+  o.n_components = 3;
+  o.covariance_type = type;
+  o.precision = precision;
+  o.max_iter = 3;
+  o.tol = 0;
+  o.init_params = Init::random_from_data;
+  return o;
+}
+
+// float32: one block per problem does everything; float64: launches and a graph.
+class EveryPrecision : public ::testing::TestWithParam<Scalar> {};
+INSTANTIATE_TEST_SUITE_P(Precisions, EveryPrecision, ::testing::Values(Scalar::float32, Scalar::float64),
+                         [](const auto& p) { return p.param == Scalar::float32 ? "float32" : "float64"; });
+
+TEST_P(EveryPrecision, TheBitsAreTheSameUnderEverySchedule) {
+  const Matrix x(clusters(300, 2, 1), 300, 2);
+  const std::vector<double> weight(300, 0.5);
+  const Fit expected = fit(options(GetParam()), x, Device::cuda(0), weight);
+  for (std::uint32_t seed = 0; seed < 16; ++seed) {
+    emulator::reset(emulator::options_for(seed));
+    const Fit again = fit(options(GetParam()), x, Device::cuda(0), weight);
+    EXPECT_EQ(again.summary.elbo_trace, expected.summary.elbo_trace) << "seed " << seed;
+    EXPECT_EQ(again.q.covariances, expected.q.covariances) << "seed " << seed;
+    ASSERT_EQ(emulator::verdict(), "") << "seed " << seed;
+  }
+}
+
+TEST_P(EveryPrecision, EveryFailureIsOneDeviceErrorAndTheNextFitWorks) {
+  const Matrix x(clusters(300, 2, 2), 300, 2);
+  const Fit expected = fit(options(GetParam()), x);
+  for (const emulator::Call call :
+       {emulator::Call::allocation, emulator::Call::copy, emulator::Call::launch, emulator::Call::stream,
+        emulator::Call::event, emulator::Call::wait, emulator::Call::graph, emulator::Call::device}) {
+    int failures = 0;
+    for (int number = 1;; ++number) {
+      emulator::Options failing;
+      failing.failing_call = call;
+      failing.failing_number = number;
+      failing.failing_error = int(number % 2 ? cudaErrorMemoryAllocation : cudaErrorUnknown);
+      emulator::reset(failing);
+      bool failed = false;
+      try {
+        const Fit f = fit(options(GetParam()), x);
+        EXPECT_EQ(f.summary.elbo_trace, expected.summary.elbo_trace);
+      } catch (const DeviceError& e) {
+        failed = true;
+        EXPECT_GT(std::string(e.what()).size(), 20u);
+      }
+      ASSERT_EQ(emulator::leaks(), std::vector<std::string>{}) << "call kind " << int(call) << " number " << number;
+      if (!failed) break;
+      EXPECT_EQ(fit(options(GetParam()), x).summary.elbo_trace, expected.summary.elbo_trace);
+      ++failures;
+      ASSERT_LT(number, 500);
+    }
+    const bool many =
+        call == emulator::Call::allocation || call == emulator::Call::copy || call == emulator::Call::launch;
+    EXPECT_GT(failures, many ? 2 : -1) << "call kind " << int(call);
+  }
+  emulator::reset();
+}
+
+TEST(Backend, AFailingDeviceIsADeviceErrorWhereverItHappens) {
+  const Matrix x(clusters(200, 2, 3), 200, 2);
+  for (int operation = 1; operation < 60; operation += 3) {
+    emulator::Options failing;
+    failing.failing_operation = operation;
+    emulator::reset(failing);
+    try {
+      fit(options(Scalar::float64), x);
+    } catch (const DeviceError&) {
+    }
+    emulator::reset();
+    EXPECT_TRUE(std::isfinite(fit(options(Scalar::float64), x).summary.elbo));
+  }
+}
+
+TEST(Backend, StreamedRowsGiveTheBitsOfResidentOnes) {
+  const int n = 3000, d = 4;
+  const Matrix x(clusters(n, d, 4), n, d);
+  for (const CovarianceType type : {CovarianceType::full, CovarianceType::tied}) {
+    MixtureOptions o = options(Scalar::float64, type);
+    o.max_iter = 2;
+    const Fit resident = fit(o, x);
+    int streamed = 0, refused = 0;
+    for (std::int64_t memory = 64 << 10; memory < 512 << 10; memory = memory * 8 / 7) {
+      try {
+        const Fit f = fit(o, x, Device::cuda(0, memory));
+        EXPECT_EQ(f.summary.elbo_trace, resident.summary.elbo_trace) << memory;
+        EXPECT_EQ(f.q.means, resident.q.means) << memory;
+        streamed += f.summary.kernel.find("streamed") != std::string::npos;
+      } catch (const DeviceError& e) {
+        EXPECT_NE(std::string(e.what()).find("memory budget"), std::string::npos) << e.what();
+        ++refused;
+      }
+    }
+    EXPECT_GT(streamed, 1);
+    EXPECT_GT(refused, 0);
+  }
+}
+
+TEST(Backend, ManyMoreProblemsThanBlocksOfVeryDifferentLengths) {
+  std::vector<std::int64_t> offsets = {0};
+  for (int b = 0; b < 40; ++b) offsets.push_back(offsets.back() + (b % 7 == 0 ? 400 : b % 3));
+  const int d = 2;
+  const std::vector<double> x = clusters(int(offsets.back()), d, 5);
+  for (const Scalar precision : {Scalar::float32, Scalar::float64}) {
+    const MixtureOptions o = options(precision);
+    const MixtureBatch batch = fit_batch(o, Matrix(x, offsets.back(), d), offsets, Device::cuda(0));
+    for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+      if (offsets[b + 1] == offsets[b]) {
+        EXPECT_EQ(batch.summaries[b].termination, Termination::no_data);
+        continue;
+      }
+      const Fit one = fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d));
+      EXPECT_EQ(one.summary.elbo_trace, batch.summaries[b].elbo_trace) << "problem " << b;
+    }
+  }
+}
+
+TEST(Backend, OutOfMemorySaysHowMuchWasAskedForAndWhatThereIs) {
+  emulator::Options small;
+  small.device_bytes = 64 << 10;
+  emulator::reset(small);
+  const Matrix x(clusters(3000, 4, 6), 3000, 4);
+  try {
+    fit(options(Scalar::float64), x);
+    FAIL() << "64 KB were enough";
+  } catch (const DeviceError& e) {
+    const std::string what = e.what();
+    EXPECT_TRUE(what.find("bytes asked for") != std::string::npos || what.find("memory budget") != std::string::npos)
+        << what;
+  }
+}
+
+TEST(Backend, DevicesAreListedAndWrongOnesRefused) {
+  const auto all = Device::all();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].name(), "cuda:0");
+  EXPECT_EQ(Device::best().name(), "cuda:0");
+  EXPECT_NE(all[1].description().find("sm_90"), std::string::npos) << all[1].description();
+  EXPECT_THROW(Device::cuda(7), DeviceError);
+  EXPECT_THROW(Device::cuda(0, -1), OptionError);
+}
+
+}  // namespace

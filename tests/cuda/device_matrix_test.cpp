@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows that are on the device already, and tensors of other libraries: the bits of the same rows from the host.
+#include "emulator/control.hpp"
+#include "emulator/programs.hpp"
+#include "tests/models.hpp"
+
+#include <cavi/cavi.hpp>
+#include <cavi/device_matrix.hpp>
+
+#include <dlpack/dlpack.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace {
+
+using namespace cavi;
+using programs::check;
+using programs::DeviceArray;
+
+constexpr int kRows = 300, kFeatures = 3, kStride = 5;
+
+std::vector<float> narrow(const std::vector<double>& x) { return {x.begin(), x.end()}; }
+
+/// Rows with numbers between them that are none of theirs.
+std::vector<float> spread(const std::vector<float>& x) {
+  std::vector<float> out(kRows * kStride, -1e9f);
+  for (int n = 0; n < kRows; ++n)
+    std::copy_n(&x[std::size_t(n * kFeatures)], kFeatures, &out[std::size_t(n * kStride)]);
+  return out;
+}
+
+std::vector<double> trace(const Matrix& x, Scalar precision, const Device& device) {
+  MixtureOptions o;
+  o.n_components = 3;
+  o.precision = precision;
+  o.max_iter = 4;
+  o.tol = 0;
+  return Mixture(o, device).fit(x).elbo_trace;
+}
+
+TEST(DeviceMatrix, GivesTheBitsOfTheSameRowsFromTheHost) {
+  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, 1));
+  const DeviceArray<float> packed(x), strided(spread(x));
+  for (const Scalar precision : {Scalar::float32, Scalar::float64}) {
+    const auto expected = trace(Matrix(x, kRows, kFeatures), precision, Device::cuda(0));
+    EXPECT_EQ(trace(device_view(packed.data(), kRows, kFeatures), precision, Device::cuda(0)), expected);
+    EXPECT_EQ(trace(device_view(strided.data(), kRows, kFeatures, kStride), precision, Device::cuda(0)), expected);
+    EXPECT_EQ(trace(device_view(strided.data(), kRows, kFeatures, kStride), precision, Device::cpu(1)),
+              trace(Matrix(x, kRows, kFeatures), precision, Device::cpu(1)));
+  }
+}
+
+TEST(DeviceMatrix, WaitsForTheCallersStream) {
+  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, 2));
+  const auto expected = trace(Matrix(x, kRows, kFeatures), Scalar::float64, Device::cuda(0));
+  for (std::uint32_t seed = 0; seed < 16; ++seed) {
+    emulator::reset(emulator::options_for(seed));
+    const programs::Stream stream;
+    const programs::PinnedArray<float> host(x.size());
+    const DeviceArray<float> rows(x.size());
+    const programs::Quiesce quiesce;
+    std::copy(x.begin(), x.end(), host.data());
+    check(cudaMemcpyAsync(rows.data(), host.data(), x.size() * sizeof(float), cudaMemcpyHostToDevice, stream.handle));
+    const Matrix view = device_view(rows.data(), kRows, kFeatures, 0, 0, stream.handle);
+    EXPECT_EQ(trace(view, Scalar::float64, Device::cuda(0)), expected) << seed;
+  }
+}
+
+struct Tensor {
+  DLManagedTensor managed{};
+  std::int64_t shape[2] = {kRows, kFeatures}, strides[2] = {kStride, 1};
+  int* deleted;
+
+  Tensor(void* data, DLDeviceType device, int* deleted_) : deleted(deleted_) {
+    managed.dl_tensor = {data, {device, 0}, 2, {kDLFloat, 32, 1}, shape, strides, 0};
+    managed.manager_ctx = this;
+    managed.deleter = [](DLManagedTensor* t) { ++*static_cast<Tensor*>(t->manager_ctx)->deleted; };
+  }
+};
+
+TEST(DeviceMatrix, TakesOverTensorsOfOtherLibraries) {
+  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, 3));
+  std::vector<float> host = spread(x);
+  const DeviceArray<float> device(host);
+  const auto expected = trace(Matrix(x, kRows, kFeatures), Scalar::float32, Device::cuda(0));
+  int deleted = 0;
+  Tensor here(host.data(), kDLCPU, &deleted), there(device.data(), kDLCUDA, &deleted);
+  {
+    const Matrix a = from_dlpack(&here.managed), b = from_dlpack(&there.managed), copy = b;
+    EXPECT_EQ(trace(a, Scalar::float32, Device::cuda(0)), expected);
+    EXPECT_EQ(trace(b, Scalar::float32, Device::cuda(0)), expected);
+    EXPECT_EQ(b.to_vector(), Matrix(x, kRows, kFeatures).to_vector());
+    EXPECT_EQ(deleted, 0);
+  }
+  EXPECT_EQ(deleted, 2);
+}
+
+TEST(DeviceMatrix, RefusesWhatIsNoMatrixAndLeavesItToTheCaller) {
+  std::vector<float> host(kRows * kStride);
+  int deleted = 0;
+  Tensor t(host.data(), kDLCPU, &deleted);
+  const auto refused = [&](auto change) {
+    Tensor wrong(host.data(), kDLCPU, &deleted);
+    change(wrong);
+    EXPECT_THROW(from_dlpack(&wrong.managed), Error);
+  };
+  refused([](Tensor& w) { w.managed.dl_tensor.ndim = 3; });
+  refused([](Tensor& w) { w.managed.dl_tensor.dtype.code = kDLInt; });
+  refused([](Tensor& w) { w.managed.dl_tensor.dtype.bits = 16; });
+  refused([](Tensor& w) { w.managed.dl_tensor.device.device_type = kDLVulkan; });
+  refused([](Tensor& w) { w.strides[1] = 2; });
+  refused([](Tensor& w) { w.strides[0] = -5; });
+  refused([](Tensor& w) { w.managed.dl_tensor.device = {kDLCUDA, 7}; });
+  EXPECT_EQ(deleted, 0);
+  EXPECT_THROW(from_dlpack(nullptr), ShapeError);
+  EXPECT_THROW(device_view(host.data(), 3, 4, 2), ShapeError);
+  EXPECT_THROW(device_view(static_cast<const float*>(nullptr), 3, 4), ShapeError);
+  EXPECT_THROW(device_view(host.data(), 3, 4, 4, 9), DeviceError);
+}
+
+}  // namespace
