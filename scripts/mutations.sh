@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Takes one synchronisation out of the CUDA backend at a time (a barrier, a fence, an event wait, a wait of the host) and
+# runs the tests on the emulated device: every mutant should make one of them fail.
+#
+#   scripts/mutations.sh [--sample N] [BUILD]     default: every site; BUILD=build/release
+#
+# A sample is every N-th site, beginning at one that depends on the day. Prints survivors and the score; fails when there
+# are survivors that scripts/mutations-survivors.txt does not explain.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+sample=1
+[[ ${1:-} == --sample ]] && sample=$2 && shift 2
+build=${1:-build/release}/tests/cuda
+export CAVI_TEST_DEVICE=cuda
+suites=("cuda_kmeans_checked_test" "cuda_mixture_sweep_checked_test" "cuda_device_matrix_checked_test"
+  "cuda_engine_reference_checked_test" "cuda_mixture_checked_test --gtest_filter=*/full:*/tied:Mixture.*"
+  "cuda_backend_checked_test --gtest_filter=-*EveryFailure*:*AFailingDevice*")
+
+sites=$(mktemp)
+trap 'rm -f "$sites"' EXIT
+for suite in "${suites[@]}"; do
+  EMULATOR_SITES=$sites $build/$suite --gtest_brief=1 >/dev/null 2>&1 || { echo "$suite fails as it is" >&2; exit 1; }
+done
+mapfile -t all < <(sort -u "$sites" | while IFS=: read -r file line; do
+  [[ -e kernels/cuda/$file ]] && echo "$file:$line"
+done)
+
+killed=0 survivors=() tried=0
+first=$((10#$(date +%j) % sample))
+for ((i = first; i < ${#all[@]}; i += sample)); do
+  site=${all[i]} dead=
+  for suite in "${suites[@]}"; do
+    if ! EMULATOR_DISABLE=$site timeout 300 $build/$suite --gtest_brief=1 >/dev/null 2>&1; then
+      dead=yes
+      break
+    fi
+  done
+  tried=$((tried + 1))
+  if [[ $dead ]]; then killed=$((killed + 1)); else survivors+=("$site"); fi
+done
+
+unexplained=0
+for site in "${survivors[@]}"; do
+  text=$(sed -n "${site#*:}p" "kernels/cuda/${site%:*}" | sed 's/^ *//')
+  if grep -qsF "${site%:*}: $text" scripts/mutations-survivors.txt; then
+    echo "survives, as explained: $site  $text"
+  else
+    echo "SURVIVES: $site  $text"
+    unexplained=$((unexplained + 1))
+  fi
+done
+echo "$killed of $tried mutants killed, of ${#all[@]} sites"
+[[ $unexplained == 0 && $tried -gt 0 ]]
