@@ -80,8 +80,8 @@ Prepared without_data(const MixtureOptions& o, std::size_t problems, std::size_t
   out.origin.assign(problems * d, 0);
   out.mean_prior.assign(problems * d, 0);
   out.covariance.assign(problems * s, 0);
-  for (std::size_t i = 0; i < out.covariance.size(); ++i)
-    out.covariance[i] = !is_matrix(o.covariance_type) || i % s % (d + 1) == 0;
+  for (std::size_t b = 0; b < problems; ++b)
+    for (std::size_t i = 0; i < s; ++i) out.covariance[b * s + i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
   return out;
 }
 
