@@ -23,8 +23,9 @@ done
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 compile() {
-  "${NVCC:-nvcc}" -std=c++20 -arch="sm_$2" -I. -Iinclude -Xptxas -v -cubin -o "$build/$2.$(basename "$1" .cu).cubin" \
-    "$1" 2>"$build/$2.$(basename "$1" .cu).log" || { cat "$build/$2.$(basename "$1" .cu).log" >&2; return 1; }
+  "${NVCC:-nvcc}" -std=c++20 -arch="sm_$2" -I. -Iinclude -Xptxas -v --fmad=false --expt-relaxed-constexpr -cubin \
+    -o "$build/$2.$(basename "$1" .cu).cubin" "$1" 2>"$build/$2.$(basename "$1" .cu).ptxas" ||
+    { cat "$build/$2.$(basename "$1" .cu).ptxas" >&2; return 1; }
 }
 export -f compile
 export build

@@ -27,18 +27,22 @@ def demangle(names):
 
 
 def resources(log):
-    """[(kernel, registers, shared bytes, stack bytes, spilled bytes)] of a log of ptxas -v."""
-    found, name, stack, spilled = [], None, 0, 0
+    """[(architecture and kernel, registers, shared bytes, stack bytes, spilled bytes)] of a log of ptxas -v."""
+    kernels = []
     for line in log.read_text().splitlines():
-        if match := re.search(r"Compiling entry function '(\w+)'", line):
-            name = match[1]
+        if match := re.search(r"Compiling entry function '(\w+)' for 'sm_(\w+)'", line):
+            kernels.append([(match[2], match[1]), 0, 0, 0, 0])
+        elif not kernels:
+            continue
         elif match := re.search(r'(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads', line):
-            stack, spilled = int(match[1]), int(match[2]) + int(match[3])
-        elif name and (match := re.search(r'Used (\d+) registers', line)):
+            # Of the kernel and of the functions that it calls.
+            kernels[-1][3] = max(kernels[-1][3], int(match[1]))
+            kernels[-1][4] += int(match[2]) + int(match[3])
+        elif match := re.search(r'Used (\d+) registers', line):
             shared = re.search(r'(\d+) bytes smem', line)
-            found.append((name, int(match[1]), int(shared[1]) if shared else 0, stack, spilled))
-            name = None
-    return [(n, *rest) for n, (_, *rest) in zip(demangle([f[0] for f in found]), found)]
+            kernels[-1][1:3] = int(match[1]), int(shared[1]) if shared else 0
+    names = demangle([k[0][1] for k in kernels])
+    return [((k[0][0], name), *k[1:]) for name, k in zip(names, kernels)]
 
 
 def sections(cubin):
@@ -87,9 +91,11 @@ def main():
     arguments = [a for a in sys.argv[1:] if not a.startswith('--')]
     table, build = map(pathlib.Path, arguments)
     found = {}
-    for log in sorted(build.glob('*.log')):
-        for name, *numbers in resources(log):
-            found[log.name.split('.')[0], name] = numbers
+    for log in sorted(build.rglob('*.ptxas')):
+        for key, *numbers in resources(log):
+            found[key] = numbers
+    if not found:
+        sys.exit(f'{build}: no .ptxas files')
     if '--mix' in sys.argv:
         for cubin in sorted(build.glob('*.cubin')):
             print_mix(cubin)
@@ -100,21 +106,22 @@ def main():
     if '--update' in sys.argv:
         architectures = {a for a, _ in found}
         known = {key: value for key, value in known.items() if key[0] not in architectures} | found
-        rows = ['\t'.join([*key, *map(str, value[:2])]) for key, value in
+        rows = ['\t'.join([*key, *map(str, value[:3])]) for key, value in
                 sorted(known.items(), key=lambda item: (int(item[0][0]), item[0][1]))]
-        table.write_text('# architecture, kernel, registers, bytes of static shared memory; by '
+        table.write_text('# architecture, kernel, registers, bytes of static shared memory and of stack; by '
                          'scripts/kernel-resources.sh --update\n' + '\n'.join(rows) + '\n')
 
     wrong = []
     for (architecture, name), (registers, shared, stack, spilled) in sorted(found.items()):
         where = f'sm_{architecture} {name}'
-        if stack or spilled:
-            wrong.append(f'{where}: {stack} bytes of stack, {spilled} bytes spilled')
+        if spilled:
+            wrong.append(f'{where}: {spilled} bytes spilled')
         most = known.get((architecture, name))
         if most is None:
             wrong.append(f'{where}: not in {table}')
-        elif registers > most[0] or shared > most[1]:
-            wrong.append(f'{where}: {registers} registers, {shared} bytes shared; the table has {most[0]}, {most[1]}')
+        elif any(now > then for now, then in zip((registers, shared, stack), most)):
+            wrong.append(f'{where}: {registers} registers, {shared} bytes shared, {stack} bytes of stack; the table has '
+                         f'{most[0]}, {most[1]}, {most[2]}')
     print('\n'.join(wrong) if wrong else f'{len(found)} kernels within {table}')
     sys.exit(bool(wrong))
 

@@ -119,7 +119,7 @@ RowStore::RowStore(const Program& program, const std::vector<FusedSource>& sourc
   }
   const std::int64_t tile_bytes = std::int64_t(kTile) * program.sources[std::size_t(sources[0].source)].matrix.cols() *
                                   size_of(sources[0].precision);
-  const std::int64_t chunk = (budget - 2 * std::int64_t(pipe)) / tile_bytes * kTile;
+  const std::int64_t chunk = tile_bytes > 0 ? (budget - 2 * std::int64_t(pipe)) / tile_bytes * kTile : 0;
   if (places.size() > 1 || chunk <= 0)
     throw DeviceError("the rows need " + std::to_string(total) + " bytes of device memory and " +
                       std::to_string(budget) + " are left; " +
