@@ -44,7 +44,8 @@ bool valid_arguments(const std::vector<Argument>& arguments, const std::string& 
     const std::string which = what + ", argument " + std::to_string(i);
     each_word(arguments[i], [&](const void* word) {
       if (!word || !valid) return;
-      if (is_emulated(word)) {
+      // A word of a struct that points nowhere may be padding.
+      if (is_emulated(word) && (arguments[i].is_pointer || find_allocation(word))) {
         valid = valid_range(word, 0, which);
       } else if (arguments[i].is_pointer && !is_constant(word)) {
         report(Finding::host_pointer, which + " is an address of pageable host memory");
