@@ -43,13 +43,23 @@ std::vector<std::int64_t> all_problems(const Program& program) {
   return out;
 }
 
+/// Where blocks cannot have the shared memory that fast passes want, the plain one does.
+Lowered for_device(Lowered lowered, int ordinal) {
+  constexpr int kWanted = 96 << 10;
+  int shared = 0;
+  check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal), "asking for shared memory");
+  for (DeviceOp& op : lowered.sweep)
+    if (op.kind == DeviceOp::Kind::mixture_sweep && shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+  return lowered;
+}
+
 class CudaSession : public Session {
  public:
   CudaSession(const Program& program, int ordinal, std::int64_t budget)
       : program_(program),
         ordinal_(ordinal),
         tables_(program_, stream_),
-        lowered_(lower(program_, largest(program_, all_problems(program_)), tables_)),
+        lowered_(for_device(lower(program_, largest(program_, all_problems(program_)), tables_), ordinal)),
         summaries_(std::size_t(program.problems)),
         started_(summaries_.size(), false),
         weight_(summaries_.size(), 0) {

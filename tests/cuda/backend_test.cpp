@@ -165,6 +165,21 @@ TEST(Backend, OutOfMemorySaysHowMuchWasAskedForAndWhatThereIs) {
   }
 }
 
+TEST(Backend, ADeviceWithLittleSharedMemoryGetsThePlainPass) {
+  const int n = 4200, d = 6;  // too many rows for one block
+  const Matrix x(clusters(n, d, 7), n, d);
+  MixtureOptions o = options(Scalar::float32);
+  o.max_iter = 1;
+  const Fit fast = fit(o, x);
+  emulator::Options turing;
+  turing.architecture.shared_per_block_optin = 64 << 10;
+  emulator::reset(turing);
+  const Fit plain = fit(o, x);
+  EXPECT_EQ(fast.summary.kernel, "fused");
+  EXPECT_EQ(plain.summary.kernel, "tile");
+  EXPECT_NEAR(plain.summary.elbo, fast.summary.elbo, 1e-6 * n);
+}
+
 TEST(Backend, DevicesAreListedAndWrongOnesRefused) {
   const auto all = Device::all();
   ASSERT_EQ(all.size(), 2u);
