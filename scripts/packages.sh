@@ -3,6 +3,7 @@
 build_packages="g++ make cmake libeigen3-dev libfmt-dev libhwy-dev libzip-dev libhdf5-dev librandom123-dev nlohmann-json3-dev libcli11-dev libdlpack-dev"
 test_packages="libgtest-dev libbenchmark-dev libboost-dev librapidcheck-dev"
 fuzz_packages="$test_packages clang-14 libclang-rt-14-dev"
+peers_packages="libbenchmark-dev libarmadillo-dev python3-venv"
 check_packages="clang-format-14 clang-tidy-14 util-linux"
 
 # need_packages NAME...: installs those that are missing if it may, else says how and fails.
