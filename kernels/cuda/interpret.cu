@@ -27,7 +27,7 @@ static __global__ void __launch_bounds__(kThreads, 1) run_list(OpList list, cons
   }
 }
 
-static __global__ void __launch_bounds__(kThreads)
+static __global__ void __launch_bounds__(kThreads, 1)
     run_wide(OpList one, UnitRange range, const DeviceProblem* problems, std::int64_t count) {
   for (std::int64_t b = blockIdx.y; b < count; b += gridDim.y) {
     const DeviceProblem& p = problems[b];

@@ -25,7 +25,7 @@ __device__ void sweep_block(const MixtureSweepDevice& op, const DeviceProblem& p
 }
 
 template <class F>
-__global__ void __launch_bounds__(kThreads, 3) run_whole(OpList list, int times, const DeviceProblem* problems) {
+__global__ void __launch_bounds__(kThreads, 2) run_whole(OpList list, int times, const DeviceProblem* problems) {
   const DeviceProblem& p = problems[blockIdx.x];
   for (int s = 0; s < times; ++s) {
     if (!__syncthreads_or(*p.active)) return;  // all have read it before the bound may write it
