@@ -66,7 +66,7 @@ HWY_INLINE void ScoreStudent(const TileParameters<double>& p, const double* fact
   if constexpr (family == Component::diag) {
     CopyTile(x, stride, scratch, kTile<double>, p.features);
     int k = 0;
-    for (; k + kAbreast <= p.components; k += kAbreast, ahead.Step())
+    for (; k + kAbreast <= p.components; k += kAbreast, ahead.step())
       ScoreProductsOf<kAbreast>(p, k, scratch, r, stride);
     for (; k < p.components; ++k) ScoreProductsOf<1>(p, k, scratch, r, stride);
   } else {

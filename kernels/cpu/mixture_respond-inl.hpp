@@ -103,7 +103,7 @@ class Ahead {
       : at_(block.next),
         end_(block.next + block.next_bytes),
         step_(block.next_bytes / (std::int64_t(block.points) / kTile<T> * steps) + 1) {}
-  HWY_INLINE void Step() {
+  HWY_INLINE void step() {
     const char* stop = end_ - at_ < step_ ? end_ : at_ + step_;
     for (; at_ < stop; at_ += 64) hwy::Prefetch(at_);
   }
@@ -133,7 +133,7 @@ HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, 
     } else {
       root = TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
     }
-    ahead.Step();
+    ahead.step();
     const auto offset = Set(p.offset[k]);
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
       const auto logit = hn::Sub(offset, Load(square + v * kLanes<T>));
@@ -233,7 +233,7 @@ template <class T, Component family>
 HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors], Ahead& ahead) {
   int k = 0;
-  for (; k + kAbreast <= p.components; k += kAbreast, ahead.Step())
+  for (; k + kAbreast <= p.components; k += kAbreast, ahead.step())
     ScoreAxesOf<T, family, kAbreast>(p, k, x, r, stride, largest);
   for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
 }
@@ -297,7 +297,7 @@ double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
     if constexpr (family == Component::linear) {
       lse = hn::Add(lse, ScoreLinear(p, block, i));
       for (int v = 0; v < kVectors; ++v) largest[v] = hn::Zero(Tag<T>());
-      ahead.Step();
+      ahead.step();
     } else {
       for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
       Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest, ahead);
