@@ -13,9 +13,10 @@ sample=1
 [[ ${1:-} == --sample ]] && sample=$2 && shift 2
 build=${1:-build/release}/tests/cuda
 export CAVI_TEST_DEVICE=cuda
-suites=("cuda_kmeans_checked_test" "cuda_mixture_sweep_checked_test" "cuda_device_matrix_checked_test"
-  "cuda_engine_reference_checked_test" "cuda_mixture_checked_test --gtest_filter=*/full:*/tied:Mixture.*"
-  "cuda_backend_checked_test --gtest_filter=-*EveryFailure*:*AFailingDevice*")
+# The quickest first.
+suites=("cuda_device_matrix_checked_test" "cuda_kmeans_checked_test" "cuda_engine_reference_checked_test"
+  "cuda_backend_checked_test --gtest_filter=-*EveryFailure*:*AFailingDevice*" "cuda_mixture_sweep_checked_test"
+  "cuda_mixture_checked_test --gtest_filter=*/full:*/tied:Mixture.*")
 
 sites=$(mktemp)
 trap 'rm -f "$sites"' EXIT
