@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/family.hpp"
+
+#include "independent_families.hpp"
+#include "src/names.hpp"
+
+#include <type_traits>
+
+namespace cavi {
+namespace {
+
+namespace components = kernels::components;
+
+template <class F>
+constexpr IndependentFamily describe(ComponentFamily family, const char* name) {
+  IndependentFamily row{family, name, F::parameter, F::about, F::values, F::whole, F::holds, F::Prior::kind, F::terms};
+  if constexpr (requires { F::log_base; }) row.log_base = F::log_base;
+  if constexpr (std::is_same_v<typename F::Prior, components::Gamma>) row.prior_b = F::prior_b;
+  row.variance = F::variance;
+  row.expected_log = components::expected_log<F>;
+  row.log_predictive = components::log_predictive<F>;
+  row.rows_between = components::rows_between<F>;
+  row.draw = [](double a, double b, kernels::math::RowNumbers& numbers) {
+    return F::draw(F::Prior::draw(a, b, numbers), numbers);
+  };
+  return row;
+}
+
+#define CAVI_DESCRIBE(name, Type) describe<components::Type>(ComponentFamily::name, #name),
+constexpr IndependentFamily kFamilies[]{CAVI_INDEPENDENT_FAMILIES(CAVI_DESCRIBE)};
+#undef CAVI_DESCRIBE
+
+}  // namespace
+
+std::span<const IndependentFamily> independent_families() { return kFamilies; }
+
+const IndependentFamily& family_of(ComponentFamily family) { return kFamilies[std::size_t(family) - 1]; }
+
+const Names<ComponentFamily>& names(ComponentFamily) {
+  static const Names<ComponentFamily> names = [] {
+    Names<ComponentFamily> all{{"gaussian", ComponentFamily::gaussian}};
+    for (const IndependentFamily& f : kFamilies) all.emplace_back(f.name, f.family);
+    return all;
+  }();
+  return names;
+}
+
+}  // namespace cavi
