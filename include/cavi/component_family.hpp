@@ -12,6 +12,7 @@ enum class ComponentFamily {
   bernoulli,    ///< x_nd in {0, 1}        p_kd    ~ Beta(a, b)     a + sum of r x,  b + sum of r (1 - x)
   poisson,      ///< x_nd = 0, 1, 2, ...   rate_kd ~ Gamma(a, b)    a + sum of r x,  b + N_k
   exponential,  ///< x_nd >= 0             rate_kd ~ Gamma(a, b)    a + N_k,         b + sum of r x
+  geometric,    ///< x_nd = 0, 1, 2, ...   p_kd    ~ Beta(a, b)     a + N_k,         b + sum of r x
 };
 
 }  // namespace cavi
