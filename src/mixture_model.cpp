@@ -276,12 +276,13 @@ std::array<const std::vector<double>*, 9> arrays_of(const MixturePosterior& p) {
   return arrays<const std::vector<double>>(p);
 }
 
-MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, const Matrix& x,
                       const Prepared& data) {
   MixturePosterior p;
   p.n_problems = q.n_problems();
   p.n_components = o.n_components;
-  p.n_features = n_features;
+  p.n_features = x.cols();
+  p.column_names = x.column_names();
   p.family = o.family;
   p.covariance_type = o.covariance_type;
   p.weight_prior = o.weight_concentration_prior_type;
@@ -290,7 +291,7 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
     std::array<std::size_t, 9> before{};
     std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });
     if (o.family == ComponentFamily::gaussian)
-      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(n_features)], p);
+      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(p.n_features)], p);
     else
       read_other(m, o, q, b, data, p);
     append(p.weights, q.mean(m.pi, b));

@@ -46,6 +46,12 @@ void require_values(ComponentFamily family, const Rows& rows, ThreadPool& pool) 
   });
 }
 
+/// " (height, weight)", or nothing when there are none or too many to be read.
+std::string in_brackets(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 12;
+  return names.empty() || names.size() > kMost ? "" : fmt::format(" ({})", fmt::join(names, ", "));
+}
+
 /// compute(rows, pool), then deliver(), wave by wave. The one place where predictions meet a device:
 /// every wave is rows, scores and room for results, which is what the twin of another device would take.
 template <class Compute, class Deliver>
@@ -53,8 +59,8 @@ void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, 
               Compute compute, Deliver deliver) {
   if (x.rows() == 0 && x.cols() == 0) return;
   if (x.cols() != p.n_features)
-    throw ShapeError(
-        fmt::format("{}: {} columns, but the mixture was fitted to data with {}", x.name(), x.cols(), p.n_features));
+    throw ShapeError(fmt::format("{}: {} columns{}, but the mixture was fitted to data with {}{}", x.name(), x.cols(),
+                                 in_brackets(x.column_names()), p.n_features, in_brackets(p.column_names)));
   const std::int64_t wave = wave_rows(bytes_per_row);
   MixtureOptions family;
   family.family = p.family;

@@ -92,6 +92,7 @@ struct MixturePosterior {
   ComponentFamily family = ComponentFamily::gaussian;
   CovarianceType covariance_type = CovarianceType::full;
   WeightPrior weight_prior = WeightPrior::dirichlet;
+  std::vector<std::string> column_names;     ///< [D] of the data, or empty when they have none
   std::vector<double> counts;                ///< [B x K] N_k, expected (weighted) rows of a component
   std::vector<double> weights;               ///< [B x K] E[pi_k]
   std::vector<double> weight_concentration;  ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters

@@ -80,7 +80,7 @@ void print_model(const std::string& file, const Mixture& m) {
     line("component prior", o.component_prior ? fmt::format("{:g}", fmt::join(*o.component_prior, ", ")) : otherwise);
   }
   line("fit", m.summary().brief_report());
-  fmt::print("{}", component_table(p, {}, output_width()));
+  fmt::print("{}", component_table(p, p.column_names, output_width()));
 }
 
 void info(const Arguments& a) {

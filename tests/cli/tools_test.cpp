@@ -87,7 +87,7 @@ TEST(Info, ShowsAModel) {
   EXPECT_SAYS(text, "mean prior        0, 0, worth 1 rows\n");
   EXPECT_SAYS(text, "covariance prior  covariance of the rows, worth 2 rows\n");
   EXPECT_SAYS(text, "fit               " + fitted.substr(0, fitted.find('\n')));
-  EXPECT_SAYS(text, fitted.substr(fitted.find("component   weight")).substr(80));  // below the names
+  EXPECT_SAYS(text, fitted.substr(fitted.find("component   weight")));  // with the names of the columns
   const json j = json::parse(out({"info", model, "--json"}));
   EXPECT_EQ(j.at("means").size(), 3u);
   EXPECT_EQ(j.at("rows"), 272);
