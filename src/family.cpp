@@ -4,6 +4,10 @@
 #include "independent_families.hpp"
 #include "src/names.hpp"
 
+#include <cavi/error.hpp>
+
+#include <cstddef>
+#include <iterator>
 #include <type_traits>
 
 namespace cavi {
@@ -30,11 +34,28 @@ constexpr IndependentFamily describe(ComponentFamily family, const char* name) {
 constexpr IndependentFamily kFamilies[]{CAVI_INDEPENDENT_FAMILIES(CAVI_DESCRIBE)};
 #undef CAVI_DESCRIBE
 
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < std::size(kFamilies); ++i)
+    if (std::size_t(kFamilies[i].family) != i + 1) return false;
+  return true;
+}
+static_assert(in_order());
+
 }  // namespace
 
 std::span<const IndependentFamily> independent_families() { return kFamilies; }
 
-const IndependentFamily& family_of(ComponentFamily family) { return kFamilies[std::size_t(family) - 1]; }
+// An enumerator that the build has overlooked does not compile.
+#pragma GCC diagnostic error "-Wswitch"
+const IndependentFamily& family_of(ComponentFamily family) {
+  switch (family) {
+    case ComponentFamily::gaussian: break;
+#define CAVI_CASE(name, Type) case ComponentFamily::name:
+      CAVI_INDEPENDENT_FAMILIES(CAVI_CASE) return kFamilies[std::size_t(family) - 1];
+#undef CAVI_CASE
+  }
+  throw Error("features of the gaussian family are not independent");
+}
 
 const Names<ComponentFamily>& names(ComponentFamily) {
   static const Names<ComponentFamily> names = [] {
