@@ -374,7 +374,7 @@ std::vector<Term> Model::Impl::expand(const Reference& child, const Conditional&
     case Kind::dirichlet: e.dirichlet(c.parameters[0].scale); break;
     case Kind::stick_breaking: e.stick_breaking(c.parameters[0], c.parameters[1].scale); break;
     case Kind::categorical: e.categorical(*c.parameters[0].of); break;
-    default: e.terms = observed_terms(*this, child, c);
+    case Kind::family: e.terms = observed_terms(*this, child, c); break;
   }
   if (selector) {
     // What holds no variable is the same for every component, and the selector sums to one.

@@ -4,8 +4,9 @@
 /// API.
 #pragma once
 
+#include "src/names.hpp"
+
 #include <cavi/error.hpp>
-#include <cavi/mixture.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,62 +18,10 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace cavi {
 
 using Json = nlohmann::ordered_json;
-
-template <class T>
-using Names = std::vector<std::pair<const char*, T>>;
-
-inline const Names<ComponentFamily>& names(ComponentFamily) {
-  static const Names<ComponentFamily> names{{"gaussian", ComponentFamily::gaussian},
-                                            {"bernoulli", ComponentFamily::bernoulli},
-                                            {"poisson", ComponentFamily::poisson},
-                                            {"exponential", ComponentFamily::exponential}};
-  return names;
-}
-inline const Names<CovarianceType>& names(CovarianceType) {
-  static const Names<CovarianceType> names{{"full", CovarianceType::full},
-                                           {"tied", CovarianceType::tied},
-                                           {"diag", CovarianceType::diag},
-                                           {"spherical", CovarianceType::spherical}};
-  return names;
-}
-inline const Names<WeightPrior>& names(WeightPrior) {
-  static const Names<WeightPrior> names{{"dirichlet", WeightPrior::dirichlet},
-                                        {"dirichlet_process", WeightPrior::dirichlet_process},
-                                        {"pitman_yor", WeightPrior::pitman_yor}};
-  return names;
-}
-inline const Names<Init>& names(Init) {
-  static const Names<Init> names{{"kmeans", Init::kmeans},
-                                 {"kmeans_plus_plus", Init::kmeans_plus_plus},
-                                 {"random", Init::random},
-                                 {"random_from_data", Init::random_from_data}};
-  return names;
-}
-inline const Names<Scalar>& names(Scalar) {
-  static const Names<Scalar> names{{"float32", Scalar::float32}, {"float64", Scalar::float64}};
-  return names;
-}
-inline const Names<Termination>& names(Termination) {
-  static const Names<Termination> names{{"converged", Termination::converged},
-                                        {"max_iter", Termination::max_iter},
-                                        {"stopped", Termination::stopped},
-                                        {"numerical_error", Termination::numerical_error},
-                                        {"no_data", Termination::no_data}};
-  return names;
-}
-
-/// The word for a value of an enumeration.
-template <class Enum>
-std::string word_for(Enum value) {
-  for (const auto& [word, which] : names(value))
-    if (which == value) return word;
-  return "";
-}
 
 /// Fields to a JSON object. Doubles read back to the last bit; infinity is a word, for JSON has no number for it.
 struct Writer {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The estimator: builds the model of a mixture, finds a start, calls the engine, reads the posterior.
-#include "src/independent.hpp"
+#include "src/family.hpp"
 #include "src/mixture_fit.hpp"
 #include "src/model_file.hpp"
 #include "src/observed.hpp"
@@ -16,14 +16,13 @@ namespace cavi {
 
 void require_values(const Matrix& x, const MixtureOptions& options) {
   if (options.family == ComponentFamily::gaussian) return require_finite(x);
-  const Values values = values_of(conditional_of(options.family));
-  const double largest = values.log_base && options.precision == Scalar::float32
-                             ? kLargestFloat32Count
-                             : std::numeric_limits<double>::infinity();
+  const IndependentFamily& family = family_of(options.family);
+  const double largest = family.whole && options.precision == Scalar::float32 ? kLargestFloat32Count
+                                                                              : std::numeric_limits<double>::infinity();
   for_each_row(x, [&](std::int64_t row, const double* numbers) {
     for (int c = 0; c < x.cols(); ++c) {
-      if (!values.hold(numbers[c]))
-        throw NumericalError(x.name() + ": " + wrong_value(row, c, numbers[c], values.what));
+      if (!family.holds(numbers[c]))
+        throw NumericalError(x.name() + ": " + wrong_value(row, c, numbers[c], family.values));
       if (numbers[c] > largest) throw NumericalError(x.name() + ": " + too_large_for_float32(numbers[c]));
     }
   });

@@ -89,6 +89,7 @@ MixturePosterior MixturePosterior::problem(int b) const {
   one.family = family;
   one.covariance_type = covariance_type;
   one.weight_prior = weight_prior;
+  one.column_names = column_names;
   const auto from = arrays_of(*this);
   const auto to = arrays_of(one);
   for (std::size_t i = 0; i < from.size(); ++i) {

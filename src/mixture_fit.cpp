@@ -113,13 +113,13 @@ MixtureBatch fit_problems(const MixtureOptions& o, const Matrix& x, const std::v
     options.checkpoint_every = o.checkpoint_every;
     options.on_checkpoint = [&, of = resume ? resume->checkpoint->data : fingerprint(x, weight)](
                                 const State& s, const Posterior& so_far) {
-      write_model(o.checkpoint, {o, read(m, o, so_far, x.cols(), data), s.summaries[0], Checkpoint{of, s.q[0]}});
+      write_model(o.checkpoint, {o, read(m, o, so_far, x, data), s.summaries[0], Checkpoint{of, s.q[0]}});
     };
   }
   const Posterior posterior = infer(m.model, q, {{m.z}, {m.pi}, {parameters}}, {o.max_iter, o.tol}, device, options);
 
   MixtureBatch out;
-  out.posterior = read(m, o, posterior, x.cols(), data);
+  out.posterior = read(m, o, posterior, x, data);
   for (int b = 0; b < posterior.n_problems(); ++b) out.summaries.push_back(posterior.summary(b));
   return out;
 }

@@ -2,7 +2,7 @@
 #include "src/mixture_model.hpp"
 
 #include "src/covariance_type.hpp"
-#include "src/independent.hpp"
+#include "src/family.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
 
@@ -14,6 +14,7 @@
 namespace cavi {
 
 using kernels::Rows;
+using kernels::components::Conjugate;
 using kernels::cpu::ThreadPool;
 
 namespace {
@@ -60,9 +61,8 @@ void prepare_gaussian(const MixtureOptions& o, const kernels::cpu::RowMoments& m
 }
 
 /// The prior's mean is what the column's mean says.
-double default_rate(ComponentFamily family, double mean) {
-  if (!(mean > 0) || std::isinf(1 / mean)) return 1;
-  return family == ComponentFamily::poisson ? 1 / mean : mean;
+double default_rate(const IndependentFamily& family, double mean) {
+  return mean > 0 && std::isfinite(1 / mean) ? family.prior_b(mean) : 1;
 }
 
 /// Storage, with a harmless prior for problems that cannot be fitted, so that the others can.
@@ -72,7 +72,7 @@ Prepared without_data(const MixtureOptions& o, std::size_t problems, std::size_t
   if (o.family != ComponentFamily::gaussian) {
     if (o.component_prior)
       out.prior = *o.component_prior;
-    else if (o.family != ComponentFamily::bernoulli)
+    else if (family_of(o.family).prior_b)
       out.rate.assign(problems * d, 1);
     return out;
   }
@@ -118,7 +118,7 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
       prepare_gaussian(o, m, b, out);
     else if (!out.rate.empty())
       std::transform(m.mean.begin(), m.mean.end(), &out.rate[b * d],
-                     [&](double mean) { return default_rate(o.family, mean); });
+                     [&](double mean) { return default_rate(family_of(o.family), mean); });
   });
   return out;
 }
@@ -163,15 +163,13 @@ void build_other(const MixtureOptions& o, const Prepared& data, const Data& rows
                  MixtureModel& m) {
   Model& p = m.model;
   const auto [a, b] = data.prior;
-  if (o.family == ComponentFamily::bernoulli)
+  if (family_of(o.family).prior == Conjugate::beta)
     m.theta = p.latent("probability", {k, d}, beta(a, b));
   else if (data.rate.empty())
     m.theta = p.latent("rate", {k, d}, gamma(a, b));
   else
     m.theta = p.latent("rate", {k, d}, gamma(a, p.batched_data("rate prior", data.rate, {d})(d)));
-  Conditional component = bernoulli(m.theta(k, d));
-  component.kind = conditional_of(o.family);
-  p.observe(rows(n, d), mixture(m.z(n, k), component));
+  p.observe(rows(n, d), mixture(m.z(n, k), of_family(o.family, m.theta(k, d))));
 }
 
 }  // namespace
@@ -234,17 +232,16 @@ void read_other(const MixtureModel& m, const MixtureOptions& o, const Posterior&
   const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
   append(out.means, q.mean(m.theta, b));
   std::vector<double> ab;
-  if (o.family == ComponentFamily::bernoulli) {
+  const IndependentFamily& family = family_of(o.family);
+  if (family.prior == Conjugate::beta) {
     ab = q.beta(m.theta, b);
   } else {
     const GammaParameters g = q.gamma(m.theta, b);
     for (std::size_t i = 0; i < g.shape.size(); ++i) append(ab, {g.shape[i], g.rate[i]});
   }
   for (std::size_t j = 0; j < k; ++j) {
-    const double *first = &ab[2 * j * d], b0 = data.rate.empty() ? data.prior[1] : data.rate[std::size_t(b) * d];
-    const double rows = o.family == ComponentFamily::bernoulli ? first[0] + first[1] - data.prior[0] - data.prior[1]
-                        : o.family == ComponentFamily::poisson ? first[1] - b0
-                                                               : first[0] - data.prior[0];
+    const double b0 = data.rate.empty() ? data.prior[1] : data.rate[std::size_t(b) * d];
+    const double rows = family.rows_between({data.prior[0], b0}, {ab[2 * j * d], ab[2 * j * d + 1]});
     out.counts.push_back(std::max(0.0, rows));
   }
   append(out.component_parameters, ab);
@@ -279,12 +276,13 @@ std::array<const std::vector<double>*, 9> arrays_of(const MixturePosterior& p) {
   return arrays<const std::vector<double>>(p);
 }
 
-MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, const Matrix& x,
                       const Prepared& data) {
   MixturePosterior p;
   p.n_problems = q.n_problems();
   p.n_components = o.n_components;
-  p.n_features = n_features;
+  p.n_features = x.cols();
+  p.column_names = x.column_names();
   p.family = o.family;
   p.covariance_type = o.covariance_type;
   p.weight_prior = o.weight_concentration_prior_type;
@@ -293,7 +291,7 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
     std::array<std::size_t, 9> before{};
     std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });
     if (o.family == ComponentFamily::gaussian)
-      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(n_features)], p);
+      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(p.n_features)], p);
     else
       read_other(m, o, q, b, data, p);
     append(p.weights, q.mean(m.pi, b));

@@ -45,7 +45,7 @@ std::array<std::vector<double>*, 9> arrays_of(MixturePosterior& p);
 std::array<const std::vector<double>*, 9> arrays_of(const MixturePosterior& p);
 
 /// The parameters of all problems; NaN where there was nothing to fit.
-MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int n_features,
+MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, const Matrix& x,
                       const Prepared& data);
 
 /// One problem has all threads to itself; several are dealt out whole.

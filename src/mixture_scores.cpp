@@ -3,9 +3,11 @@
 
 #include "kernels/math/special.hpp"
 #include "src/covariance_type.hpp"
-#include "src/independent.hpp"
+#include "src/family.hpp"
 #include "src/linear_algebra.hpp"
+#include "src/observed.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <span>
@@ -112,13 +114,12 @@ MixtureScores independent_scores(const MixturePosterior& p) {
   s.origin.assign(std::size_t(p.n_features), 0);
   s.constant = expected_log_weights(p);
   const std::size_t features = std::size_t(p.n_features);
-  with_independent(p.family, [&]<class F>(F) {
-    for (std::size_t i = 0; i < p.means.size(); ++i) {
-      const auto e = F::expected_log(p.component_parameters[2 * i], p.component_parameters[2 * i + 1]);
-      s.mean.push_back(e.coefficient);
-      s.constant[i / features] += e.constant;
-    }
-  });
+  const IndependentFamily& family = family_of(p.family);
+  for (std::size_t i = 0; i < p.means.size(); ++i) {
+    const auto e = family.expected_log(p.component_parameters[2 * i], p.component_parameters[2 * i + 1]);
+    s.mean.push_back(e.coefficient);
+    s.constant[i / features] += e.constant;
+  }
   return s;
 }
 
@@ -154,6 +155,26 @@ MixtureScores predictive_scores(const MixturePosterior& p) {
     s.factor.push_back(c);
   }
   return s;
+}
+
+void independent_log_density(const MixturePosterior& p, const kernels::Rows& rows, double* density,
+                             kernels::cpu::ThreadPool& pool) {
+  constexpr std::int64_t kTask = 256;  // rows
+  const auto log_predictive = family_of(p.family).log_predictive;
+  std::vector<double> log_weight = predictive_weights(p);
+  for (double& w : log_weight) w = std::log(w);
+  pool.run((rows.count + kTask - 1) / kTask, [&](std::int64_t task, int) {
+    const std::int64_t first = task * kTask, count = std::min(kTask, rows.count - first);
+    std::vector<double> scores(log_weight.size());
+    for_each_row(*rows.source, rows.first + first, count, [&](std::int64_t n, const double* row) {
+      const double* ab = p.component_parameters.data();
+      for (std::size_t k = 0; k < scores.size(); ++k) {
+        scores[k] = log_weight[k];
+        for (int d = 0; d < p.n_features; ++d, ab += 2) scores[k] += log_predictive(ab[0], ab[1], row[d]);
+      }
+      density[n - rows.first] = kernels::math::log_sum_exp(scores.data(), std::int64_t(scores.size()));
+    });
+  });
 }
 
 }  // namespace cavi

@@ -14,10 +14,12 @@
 ///         spherical      Student-t, nu degrees of freedom, one scale for all features:
 ///                        Gamma((nu + D) / 2) / Gamma(nu / 2) (c / (pi S))^(D/2) (1 + c |z|^2 / S)^(-(nu + D) / 2)
 ///
-/// where z = x - m_k. Features of the other families have closed forms of their own, in math/components/. The weights w
-/// are E[pi], divided by their sum: sticks leave some of it to components beyond K.
+/// where z = x - m_k. Features of the other families have closed forms of their own, in
+/// math/components/independent.hpp. The weights w are E[pi], divided by their sum: sticks leave some of it to
+/// components beyond K.
 #pragma once
 
+#include "kernels/cpu/thread_pool.hpp"
 #include "kernels/mixture_scores.hpp"
 
 #include <cavi/mixture.hpp>
@@ -26,10 +28,15 @@
 
 namespace cavi {
 
-/// Both are for the only problem of a posterior, the predictive ones for a gaussian one. Throw NumericalError when an
+/// All are for the only problem of a posterior, predictive_scores() for a gaussian one. Throw NumericalError when an
 /// inverse scale is not positive definite.
 kernels::MixtureScores responsibility_scores(const MixturePosterior& posterior);
 kernels::MixtureScores predictive_scores(const MixturePosterior& posterior);
+
+/// Log predictive of every row for the other families, whose numbers have been checked:
+/// sum_k w_k prod_d integral p(x_d; theta_kd) q(theta_kd).
+void independent_log_density(const MixturePosterior& posterior, const kernels::Rows& rows, double* density,
+                             kernels::cpu::ThreadPool& pool);
 
 /// E[pi] over their sum.
 std::vector<double> predictive_weights(const MixturePosterior& posterior);

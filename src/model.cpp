@@ -28,7 +28,7 @@ Domain domain_of(Conditional::Kind kind, const std::string& name) {
     case Kind::dirichlet: return Domain::simplex;
     case Kind::stick_breaking: return Domain::sticks;
     case Kind::categorical: return Domain::category;
-    default: break;
+    case Kind::family: break;
   }
   throw NotConjugate("variable '" + name +
                      "': only normal, gamma, beta, wishart, dirichlet, stick_breaking and categorical can be latent");
@@ -90,9 +90,15 @@ Conditional stick_breaking(Parameter concentration, double discount) {
   return make(Conditional::Kind::stick_breaking, {std::move(concentration), discount});
 }
 Conditional categorical(Reference weights) { return make(Conditional::Kind::categorical, {std::move(weights)}); }
-Conditional bernoulli(Reference probability) { return make(Conditional::Kind::bernoulli, {std::move(probability)}); }
-Conditional poisson(Reference rate) { return make(Conditional::Kind::poisson, {std::move(rate)}); }
-Conditional exponential(Reference rate) { return make(Conditional::Kind::exponential, {std::move(rate)}); }
+Conditional of_family(ComponentFamily family, Reference parameter) {
+  if (family == ComponentFamily::gaussian) throw NotConjugate("a Gaussian has more than one parameter: use normal()");
+  Conditional c = make(Conditional::Kind::family, {std::move(parameter)});
+  c.family = family;
+  return c;
+}
+Conditional bernoulli(Reference p) { return of_family(ComponentFamily::bernoulli, std::move(p)); }
+Conditional poisson(Reference rate) { return of_family(ComponentFamily::poisson, std::move(rate)); }
+Conditional exponential(Reference rate) { return of_family(ComponentFamily::exponential, std::move(rate)); }
 Conditional mixture(Reference selector, Conditional component) {
   if (component.selector) throw ShapeError("a mixture of mixtures: give the component itself");
   component.selector = std::move(selector);

@@ -171,6 +171,17 @@ Json parse_meta(const io::NpzFile& file) {
   return meta;
 }
 
+/// Older files have none.
+std::vector<std::string> read_column_names(const Reader& meta, int n_features) {
+  const auto found = meta.from.find("column_names");
+  if (found == meta.from.end()) return {};
+  const auto is_string = [](const Json& name) { return name.is_string(); };
+  if (!found->is_array() || found->size() != std::size_t(n_features) ||
+      !std::all_of(found->begin(), found->end(), is_string))
+    meta.fail("column_names", fmt::format("must be {} strings", n_features));
+  return found->get<std::vector<std::string>>();
+}
+
 Json model_options(const MixtureOptions& o) {
   Json json;
   visit_model(Writer{json}, o);
@@ -199,6 +210,7 @@ void write_model(const std::filesystem::path& file, const ModelFile& model) {
   meta["format_version"] = kFormatVersion;
   meta["library_version"] = CAVI_VERSION;
   meta["n_features"] = model.posterior.n_features;
+  if (!model.posterior.column_names.empty()) meta["column_names"] = model.posterior.column_names;
   visit(Writer{meta["options"]}, model.options);
   visit_summary(Writer{meta["summary"]}, model.summary);
   if (model.checkpoint) visit_fingerprint(Writer{meta["data"]}, model.checkpoint->data);
@@ -237,6 +249,7 @@ ModelFile read_model(const std::filesystem::path& file) {
   visit_summary(Reader{meta["summary"], where + "summary: "}, s);
   Reader{meta, where}("n_features", p.n_features);
   if (p.n_features < 1) Reader{meta, where}.fail("n_features", "must be at least 1");
+  p.column_names = read_column_names({meta, where}, p.n_features);
   const std::int64_t d = p.n_features;
   if (npz.has("component_prior")) {
     std::vector<double> ab;

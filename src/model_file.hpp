@@ -10,8 +10,8 @@
 ///     elbo_trace [n_iter + 1], update_trace                as in Summary; the latter may be missing
 ///     state                                                State::q; checkpoints only
 ///
-/// All of them are float64. meta.json: format, format_version, library_version, n_features, options, summary, and for
-/// a checkpoint data, what it was fitted to. Names of options, and words for their values, are those of the API.
+/// All of them are float64. meta.json: format, format_version, library_version, n_features, column_names when the data
+/// have some, options, summary, and for a checkpoint data, what it was fitted to. Names of options, and words for their values, are those of the API.
 #pragma once
 
 #include "src/fingerprint.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/observed.hpp"
 
-#include "src/independent.hpp"
+#include "src/family.hpp"
 
 #include <cavi/error.hpp>
 
@@ -44,30 +44,30 @@ class ProblemOfRow {
 };
 
 /// Checks the data of a child. Returns the number of the array of what no parameter meets, a sum per row, or -1.
-int survey(Model::Impl& m, int child, const Values& values) {
+int survey(Model::Impl& m, int child, const IndependentFamily& family) {
   const DataInfo& d = m.data[std::size_t(child)];
   if (!d.origin.empty()) throw ShapeError("'" + d.name + "': such data are taken as they are, without an origin");
   const Matrix x = as_rows(m, d);
   ProblemOfRow problem_of(m, d, x.rows());
-  const bool counts = values.log_base != nullptr;
   DataInfo base;
-  base.values.assign(counts ? std::size_t(x.rows()) : 0, 0.0);
-  std::vector<double> largest(counts ? std::size_t(m.problems) : 0, 0.0);
+  base.values.assign(family.log_base ? std::size_t(x.rows()) : 0, 0.0);
+  std::vector<double> largest(family.whole ? std::size_t(m.problems) : 0, 0.0);
   for_each_row(x, [&](std::int64_t row, const double* numbers) {
     const std::int64_t problem = problem_of(row);
     for (int c = 0; c < x.cols(); ++c) {
-      if (!values.hold(numbers[c])) {
-        const std::string why = wrong_value(row - problem_of.first_row(), c, numbers[c], values.what);
+      if (!family.holds(numbers[c])) {
+        const std::string why = wrong_value(row - problem_of.first_row(), c, numbers[c], family.values);
         if (!m.batched || !d.per_problem) throw NumericalError("'" + d.name + "': " + why);
         return m.refuse(problem, why);
       }
-      if (!counts) continue;
-      base.values[std::size_t(row)] += values.log_base(numbers[c]);
+      if (family.log_base) base.values[std::size_t(row)] += family.log_base(numbers[c]);
+      if (!family.whole) continue;
       double& most = largest[std::size_t(problem)];
       most = std::max(most, numbers[c]);
     }
   });
-  if (!counts) return -1;
+  m.data[std::size_t(child)].largest = std::move(largest);
+  if (!family.log_base) return -1;
   base.name = "base measure of " + d.name;
   base.per_problem = d.per_problem;
   if (!d.plates.empty()) base.plates = {d.plates[0]};
@@ -76,18 +76,10 @@ int survey(Model::Impl& m, int child, const Values& values) {
     if (m.plates[std::size_t(p)].weights >= 0)
       throw ShapeError("'" + d.name + "': of the plates of counts only the first can have weights, not '" +
                        m.plates[std::size_t(p)].name + "'");
-  m.data[std::size_t(child)].largest = std::move(largest);
   return m.add_data(std::move(base));
 }
 
 }  // namespace
-
-Values values_of(Conditional::Kind kind) {
-  const bool counts = kind == Conditional::Kind::poisson;
-  return with_independent(family_of(kind), [&]<class F>(F) -> Values {
-    return {F::values, F::holds, counts ? F::log_base : nullptr};
-  });
-}
 
 std::string too_large_for_float32(double count) {
   return fmt::format("a count of {:.0f} is more than float32 holds, {:.0f}; use precision float64", count,
@@ -101,7 +93,8 @@ std::string wrong_value(std::int64_t row, std::int64_t column, double value, con
 std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, const Conditional& c) {
   const std::string name = model.name_of(child);
   const Reference parent = model.complete(*c.parameters[0].of);
-  const Domain needed = c.kind == Conditional::Kind::bernoulli ? Domain::unit : Domain::positive;
+  const IndependentFamily& family = family_of(c.family);
+  const Domain needed = family.prior == kernels::components::Conjugate::beta ? Domain::unit : Domain::positive;
   if (parent.kind != Reference::Kind::variable || model.variables[std::size_t(parent.id)].domain != needed)
     throw NotConjugate("'" + name + "': the parameter must be a latent variable of its conjugate family");
   if (child.kind == Reference::Kind::variable)
@@ -109,24 +102,13 @@ std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, con
   for (std::size_t i = 1; i < child.labels.size(); ++i)
     if (child.labels[i].index >= 0)
       throw ShapeError("'" + name + "': observe such data on their own plates, without an index map");
-  Reference log = parent;  // ln p, ln(1 - p) of a probability; rate, ln rate
-  log.statistic = 1;
-
   std::vector<Term> terms;
-  const auto add = [&](double coefficient, std::vector<Reference> product) {
-    terms.push_back({coefficient, std::move(product), child.labels, -1});
-  };
-  const int base = survey(model, child.id, values_of(c.kind));
-  if (c.kind == Conditional::Kind::bernoulli) {
-    add(1, {child, parent});
-    add(-1, {child, log});
-    add(1, {log});
-  } else if (c.kind == Conditional::Kind::poisson) {
-    add(1, {child, log});
-    add(-1, {parent});
-  } else {
-    add(1, {log});
-    add(-1, {parent, child});
+  const int base = survey(model, child.id, family);
+  for (const kernels::components::LogTerm& t : family.terms) {
+    Reference statistic = parent;
+    statistic.statistic = t.statistic;
+    Term& term = terms.emplace_back(Term{t.coefficient, {statistic}, child.labels, -1});
+    if (t.with_row) term.product.insert(term.product.begin(), child);
   }
   if (base >= 0) {
     const auto end = child.labels.begin() + std::ptrdiff_t(model.data[std::size_t(base)].plates.size());

@@ -17,19 +17,11 @@ namespace cavi {
 inline constexpr double kLargestFloat32Count = 1 << 24;
 std::string too_large_for_float32(double count);
 
-/// What a conditional of the kind can have produced.
-struct Values {
-  const char* what;  ///< "0 or 1"
-  bool (*hold)(double);
-  double (*log_base)(double);  ///< the part of ln p(x) that holds no parameter; nullptr: there is none
-};
-Values values_of(Conditional::Kind kind);
-
 /// "row 3, column 1 (from 0): 0.5 is not 0 or 1".
 std::string wrong_value(std::int64_t row, std::int64_t column, double value, const std::string& needed);
 
-/// Terms of log p(child | parents) for a kind that values_of() knows, over `over`, the child's labels. A problem whose
-/// data cannot be is refused. Throws NotConjugate, ShapeError.
+/// Terms of log p(child | parents) for a conditional of a family, over the child's labels. A problem whose data cannot
+/// be is refused. Throws NotConjugate, ShapeError.
 std::vector<Term> observed_terms(Model::Impl& model, const Reference& child, const Conditional& c);
 
 /// Calls visit(row, numbers) for `rows` rows from the first on, block by block, in float64.

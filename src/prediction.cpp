@@ -2,7 +2,7 @@
 // What a fitted mixture says about rows. They come and go in waves, so that neither file nor results need memory.
 #include "kernels/cpu/mixture_predict.hpp"
 #include "kernels/cpu/reduce.hpp"
-#include "src/independent.hpp"
+#include "src/family.hpp"
 #include "src/mixture_scores.hpp"
 #include "src/observed.hpp"
 #include "src/sampler.hpp"
@@ -37,13 +37,19 @@ int threads_for(const Device& device, std::int64_t rows) {
 /// Throws NumericalError when a number is none that the family can have.
 void require_values(ComponentFamily family, const Rows& rows, ThreadPool& pool) {
   constexpr std::int64_t kTask = 1024;  // rows
-  const Values values = values_of(conditional_of(family));
+  const auto holds = family_of(family).holds;
   pool.run((rows.count + kTask - 1) / kTask, [&](std::int64_t task, int) {
     const std::int64_t first = task * kTask, count = std::min(kTask, rows.count - first);
     for_each_row(*rows.source, rows.first + first, count, [&](std::int64_t, const double* row) {
-      if (!std::all_of(row, row + rows.source->cols(), values.hold)) throw NumericalError("a value that cannot be");
+      if (!std::all_of(row, row + rows.source->cols(), holds)) throw NumericalError("a value that cannot be");
     });
   });
+}
+
+/// " (height, weight)", or nothing when there are none or too many to be read.
+std::string in_brackets(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 12;
+  return names.empty() || names.size() > kMost ? "" : fmt::format(" ({})", fmt::join(names, ", "));
 }
 
 /// compute(rows, pool), then deliver(), wave by wave. The one place where predictions meet a device:
@@ -53,8 +59,8 @@ void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, 
               Compute compute, Deliver deliver) {
   if (x.rows() == 0 && x.cols() == 0) return;
   if (x.cols() != p.n_features)
-    throw ShapeError(
-        fmt::format("{}: {} columns, but the mixture was fitted to data with {}", x.name(), x.cols(), p.n_features));
+    throw ShapeError(fmt::format("{}: {} columns{}, but the mixture was fitted to data with {}{}", x.name(), x.cols(),
+                                 in_brackets(x.column_names()), p.n_features, in_brackets(p.column_names)));
   const std::int64_t wave = wave_rows(bytes_per_row);
   MixtureOptions family;
   family.family = p.family;

@@ -3,7 +3,7 @@
 
 #include "kernels/math/distributions.hpp"
 #include "src/covariance_type.hpp"
-#include "src/independent.hpp"
+#include "src/family.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/mixture_scores.hpp"
 
@@ -52,9 +52,8 @@ std::int32_t Sampler::draw(std::uint64_t seed, std::uint64_t row, double* out) c
       std::min(last, std::size_t(std::upper_bound(cumulative_.begin(), cumulative_.end(), u) - cumulative_.begin()));
   if (p.family != ComponentFamily::gaussian) {
     const double* ab = &p.component_parameters[2 * k * d];
-    with_independent(p.family, [&]<class F>(F) {
-      for (std::size_t i = 0; i < d; ++i) out[i] = F::draw(ab[2 * i], ab[2 * i + 1], numbers);
-    });
+    const auto draw = family_of(p.family).draw;
+    for (std::size_t i = 0; i < d; ++i) out[i] = draw(ab[2 * i], ab[2 * i + 1], numbers);
     return std::int32_t(k);
   }
   const double beta = p.mean_precision[k], nu = p.degrees_of_freedom[tied ? 0 : k];

@@ -82,12 +82,13 @@ TEST_P(EveryFamily, PredictiveAddsUpToOne) {
   const int n = 60;
   const Mixture m = fitted(options(GetParam(), 3, 5), Matrix(rows_for(GetParam(), n, 1, 4), n, 1));
   const auto density = [&](double v) { return std::exp(m.score_samples(Matrix(std::vector<double>{v}, 1, 1))[0]); };
-  if (GetParam().family == ComponentFamily::exponential) {
+  const IndependentFamily& family = family_of(GetParam().family);
+  if (!family.whole) {
     boost::math::quadrature::exp_sinh<double> quadrature;
     EXPECT_NEAR(quadrature.integrate(density, 1e-10), 1, 1e-8);
     return;
   }
-  const int values = GetParam().family == ComponentFamily::bernoulli ? 2 : 100'000;
+  const int values = family.holds(2) ? 100'000 : 2;
   std::vector<double> all(static_cast<std::size_t>(values));
   std::iota(all.begin(), all.end(), 0.0);
   double sum = 0;
@@ -106,13 +107,13 @@ double chi_squared_p(const std::vector<double>& counts, const std::vector<double
 // Samples against the predictive in cells of about equal probability.
 TEST_P(EveryFamily, SamplesFollowThePredictive) {
   constexpr int kRows = 100'000, kSteps = 20'000, kCells = 12;
-  const bool lattice = GetParam().family != ComponentFamily::exponential;
+  const bool lattice = family_of(GetParam().family).whole, two_values = !family_of(GetParam().family).holds(2);
   for (const double size : {1.0, 30.0}) {  // Poisson variates of small and of large rates
     std::vector<double> x = rows_for(GetParam(), 80, 1, 5);
-    if (GetParam().family != ComponentFamily::bernoulli)
+    if (!two_values)
       for (double& v : x) v *= size;
     const Mixture m = fitted(options(GetParam(), 3, 5), Matrix(x, 80, 1));
-    const int steps = GetParam().family == ComponentFamily::bernoulli ? 2 : kSteps;
+    const int steps = two_values ? 2 : kSteps;
     const double step = lattice ? 1 : 20 * size / kSteps;
     std::vector<double> at;
     for (int i = 0; i < steps; ++i) at.push_back((i + (lattice ? 0 : 0.5)) * step);

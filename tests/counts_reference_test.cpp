@@ -112,10 +112,7 @@ TEST(CountsReference, EveryBoundOfIndependentFeatures) {
       const Data X = m.p.data("X", x, {m.n, d});
       const Variable theta =
           m.p.latent("theta", {m.k, d}, family == ComponentFamily::bernoulli ? beta(a, b) : gamma(a, b));
-      const Reference parent = theta(m.k, d);
-      m.p.observe(X(m.n, d), mixture(m.z(m.n, m.k), family == ComponentFamily::bernoulli ? bernoulli(parent)
-                                                    : family == ComponentFamily::poisson ? poisson(parent)
-                                                                                         : exponential(parent)));
+      m.p.observe(X(m.n, d), mixture(m.z(m.n, m.k), of_family(family, theta(m.k, d))));
       expect_reference(
           c, true, [&](const Options& o) { return m.fit(c, {theta}, o); },
           [&](const Posterior& q) {

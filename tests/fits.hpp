@@ -68,6 +68,7 @@ inline std::string bits(const MixturePosterior& p) {
   for (const auto* v : {&p.counts, &p.weights, &p.weight_concentration, &p.means, &p.mean_precision,
                         &p.degrees_of_freedom, &p.inverse_scale, &p.covariances, &p.component_parameters})
     out += raw(*v) + ";";
+  for (const std::string& name : p.column_names) out += name + ";";
   return out;
 }
 

@@ -3,7 +3,7 @@
 /// Files for tests of files.
 #pragma once
 
-#include <cavi/error.hpp>
+#include "tests/messages.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -58,23 +58,6 @@ inline std::string npy(std::string header, const std::string& data, int version 
   out += '\0';
   for (std::size_t byte = 0; byte < start - 8; ++byte) out += char(header.size() >> (8 * byte) & 0xff);
   return out + header + data;
-}
-
-/// What an IoError (or another error) says; fails the test unless it is thrown and has one line.
-template <class Exception = IoError, class Function>
-std::string message_of(Function&& function) {
-  try {
-    function();
-  } catch (const Exception& e) {
-    const std::string message = e.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    return message;
-  } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-    return {};
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 /// Runs in a child; its exit status, or -1 when it did not exit.

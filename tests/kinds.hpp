@@ -2,12 +2,11 @@
 // Every kind of component that the estimator has, and data that suit it: a family that is new is among them.
 #pragma once
 
-#include "src/json_fields.hpp"
+#include "src/names.hpp"
 #include "tests/models.hpp"
 
 #include <cavi/mixture.hpp>
 
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -38,21 +37,8 @@ inline std::vector<Kind> every_kind() {
   return all;
 }
 
-/// Clustered rows, turned into durations, counts, or zeros and ones, whichever the family takes first.
 inline std::vector<double> rows_for(const Kind& kind, int rows, int features, int seed) {
-  double (*const turns[])(double) = {[](double v) { return v; }, [](double v) { return std::abs(v); },
-                                     [](double v) { return std::floor(std::abs(3 * v)); },
-                                     [](double v) { return double(v > 0.8); }};
-  for (const auto turn : turns) {
-    std::vector<double> x = clusters(rows, features, seed);
-    for (double& v : x) v = turn(v);
-    try {
-      require_values(Matrix(x, rows, features), kind.options());
-      return x;
-    } catch (const NumericalError&) {
-    }
-  }
-  throw Error("no rows for the family " + name_of(kind));
+  return family_rows(kind.family, rows, features, seed);
 }
 
 }  // namespace cavi::testing

@@ -2,8 +2,11 @@
 // Models of every kind the engine should carry, small and with random data: the laws of engine_law_test hold for each.
 #pragma once
 
+#include "src/family.hpp"
+
 #include <cavi/cavi.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -40,6 +43,25 @@ inline std::vector<double> clusters(int rows, int features, int seed) {
   for (int n = 0; n < rows; ++n)
     for (int d = 0; d < features; ++d) x[std::size_t(n * features + d)] += 2.5 * (n % 3 == d % 3);
   return x;
+}
+
+/// Clustered rows, turned into durations, counts, or zeros and ones, whichever the family takes first.
+inline std::vector<double> family_rows(ComponentFamily family, int rows, int features, int seed) {
+  std::vector<double> x = clusters(rows, features, seed);
+  if (family == ComponentFamily::gaussian) return x;
+  double (*const turns[])(double) = {[](double v) { return v; }, [](double v) { return std::abs(v); },
+                                     [](double v) { return std::floor(std::abs(3 * v)); },
+                                     [](double v) { return double(v > 0.8); }};
+  for (const auto turn : turns) {
+    std::vector<double> turned(x.size());
+    std::transform(x.begin(), x.end(), turned.begin(), turn);
+    if (std::all_of(turned.begin(), turned.end(), family_of(family).holds)) return turned;
+  }
+  throw Error("no rows for the family " + std::string(family_of(family).name));
+}
+
+inline Conditional prior_for(ComponentFamily family, double a, double b) {
+  return family_of(family).prior == kernels::components::Conjugate::beta ? beta(a, b) : gamma(a, b);
 }
 
 inline std::vector<std::int32_t> labels(int rows, int components) {
@@ -167,28 +189,20 @@ inline Case hierarchy(bool joint) {
   return c;
 }
 
-/// Component families beside the Gaussian, by the generic operations.
-inline Case count_mixture(Conditional::Kind kind) {
+/// Component families beside the Gaussian.
+inline Case family_mixture(ComponentFamily family) {
   constexpr int kRows = 30, kComponents = 3, kFeatures = 4;
   Case c;
   Model& p = *c.model;
   const Plate n = p.plate("n", kRows), k = p.plate("k", kComponents), d = p.plate("d", kFeatures);
-  std::vector<double> x = clusters(kRows, kFeatures, 51);
-  for (double& v : x)
-    v = kind == Conditional::Kind::bernoulli ? double(v > 0.5)
-        : kind == Conditional::Kind::poisson ? std::floor(std::abs(2 * v))
-                                             : std::abs(v);
-  const Data X = p.data("x", Matrix(x, kRows, kFeatures), {n, d});
+  const Data X = p.data("x", Matrix(family_rows(family, kRows, kFeatures, 51), kRows, kFeatures), {n, d});
   const Variable pi = p.latent("pi", {}, dirichlet(1), {k});
   const Variable z = p.latent("z", {n}, categorical(pi(k)), {k});
-  const bool unit = kind == Conditional::Kind::bernoulli;
-  const Variable rate = unit ? p.latent("p", {k, d}, beta(0.5, 0.5)) : p.latent("rate", {k, d}, gamma(1, 1));
-  p.observe(X(n, d), mixture(z(n, k), unit                                 ? bernoulli(rate(k, d))
-                                      : kind == Conditional::Kind::poisson ? poisson(rate(k, d))
-                                                                           : exponential(rate(k, d))));
+  const Variable theta = p.latent("theta", {k, d}, prior_for(family, 0.5, 0.75));
+  p.observe(X(n, d), mixture(z(n, k), of_family(family, theta(k, d))));
   c.q = std::make_unique<Factorisation>(p);
   c.q->start_labels(z, labels(kRows, kComponents));
-  c.schedule = {{pi}, {rate}, {z}};
+  c.schedule = {{pi}, {theta}, {z}};
   return c;
 }
 
@@ -210,9 +224,8 @@ inline std::vector<NamedModel> all_models() {
   all.push_back({"factor_analysis", factor_analysis});
   all.push_back({"hierarchy", [] { return hierarchy(false); }});
   all.push_back({"hierarchy_joint", [] { return hierarchy(true); }});
-  all.push_back({"bernoulli_mixture", [] { return count_mixture(Conditional::Kind::bernoulli); }});
-  all.push_back({"poisson_mixture", [] { return count_mixture(Conditional::Kind::poisson); }});
-  all.push_back({"exponential_mixture", [] { return count_mixture(Conditional::Kind::exponential); }});
+  for (const IndependentFamily& f : independent_families())
+    all.push_back({std::string(f.name) + "_mixture", [family = f.family] { return family_mixture(family); }});
   return all;
 }
 

@@ -3,6 +3,7 @@
 /// The whole public interface.
 #pragma once
 
+#include <cavi/component_family.hpp>
 #include <cavi/device.hpp>
 #include <cavi/error.hpp>
 #include <cavi/factorisation.hpp>

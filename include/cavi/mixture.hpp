@@ -12,13 +12,11 @@
 ///     spherical  lambda_k  ~ Gamma(nu0 / 2, S / 2)      shape = (nu0 + N_k D) / 2
 ///     mu_k | Lambda ~ N(m0, (beta0 Lambda)^-1)          (Bishop, PRML, section 10.2)
 ///
-/// The other families have features that are independent given the component, each with one parameter:
-///
-///     bernoulli    x_nd in {0, 1}        p_kd    ~ Beta(a, b)     a + sum of r x,  b + sum of r (1 - x)
-///     poisson      x_nd = 0, 1, 2, ...   rate_kd ~ Gamma(a, b)    a + sum of r x,  b + N_k
-///     exponential  x_nd >= 0             rate_kd ~ Gamma(a, b)    a + N_k,         b + sum of r x
+/// The other families have features that are independent given the component; <cavi/component_family.hpp> has their
+/// priors and posteriors.
 #pragma once
 
+#include <cavi/component_family.hpp>
 #include <cavi/device.hpp>
 #include <cavi/inference.hpp>
 #include <cavi/matrix.hpp>
@@ -36,9 +34,6 @@
 namespace cavi {
 
 struct ModelFile;
-
-/// What the components are distributions of.
-enum class ComponentFamily { gaussian, bernoulli, poisson, exponential };
 
 enum class CovarianceType { full, tied, diag, spherical };
 
@@ -65,8 +60,9 @@ struct MixtureOptions {
                                                         ///< default the covariance of the rows (its diagonal, its
                                                         ///< mean variance)
   double reg_covar = 0;                                 ///< added to the diagonal of a default S
-  /// a > 0 and b > 0, of every parameter of the other families. Default bernoulli 1 and 1; poisson and exponential 1
-  /// and the rate by which the prior's mean is what a column's mean says: 1 / mean and mean (1 when that is 0).
+  /// a > 0 and b > 0, of every parameter of the other families. Default 1 and 1 for a Beta prior; for a Gamma 1 and the
+  /// b by which the prior's mean is what a column's mean says: 1 / mean for poisson, mean for exponential (1 when that
+  /// is 0).
   std::optional<std::array<double, 2>> component_prior;
   Init init_params = Init::kmeans;
   int n_init = 1;          ///< starts, of which the one with the largest bound is kept; the first has this seed
@@ -96,6 +92,7 @@ struct MixturePosterior {
   ComponentFamily family = ComponentFamily::gaussian;
   CovarianceType covariance_type = CovarianceType::full;
   WeightPrior weight_prior = WeightPrior::dirichlet;
+  std::vector<std::string> column_names;     ///< [D] of the data, or empty when they have none
   std::vector<double> counts;                ///< [B x K] N_k, expected (weighted) rows of a component
   std::vector<double> weights;               ///< [B x K] E[pi_k]
   std::vector<double> weight_concentration;  ///< dirichlet [B x K]; sticks [B x K x 2], the two Beta parameters

@@ -8,6 +8,7 @@
 /// give the conjugate-exponential case as messages on a graph; here a message is a term with one factor left out).
 #pragma once
 
+#include <cavi/component_family.hpp>
 #include <cavi/matrix.hpp>
 
 #include <cstdint>
@@ -106,23 +107,13 @@ inline Parameter operator*(double c, Reference r) { return {c, std::move(r)}; }
 
 /// p(x | parents). Made by the functions below; Model turns it into terms.
 struct Conditional {
-  enum class Kind {
-    normal,
-    gamma,
-    beta,
-    wishart,
-    dirichlet,
-    stick_breaking,
-    categorical,
-    bernoulli,
-    poisson,
-    exponential
-  };
+  enum class Kind { normal, gamma, beta, wishart, dirichlet, stick_breaking, categorical, family };
   Kind kind = Kind::normal;
-  Linear mean = 0.0;                  // normal
-  std::vector<Parameter> parameters;  // what the kind takes, in the order of its function
-  std::vector<double> matrix;         // wishart
-  std::optional<Reference> selector;  // mixture
+  ComponentFamily family = ComponentFamily::gaussian;  // family
+  Linear mean = 0.0;                                   // normal
+  std::vector<Parameter> parameters;                   // what the kind takes, in the order of its function
+  std::vector<double> matrix;                          // wishart
+  std::optional<Reference> selector;                   // mixture
 };
 
 /// N(x; mean, precision^-1). The precision is a positive number per element of x, or a Wishart variable (or a data
@@ -145,6 +136,9 @@ Conditional dirichlet(double concentration);
 Conditional stick_breaking(Parameter concentration, double discount = 0);
 /// One-hot z with probabilities pi, a simplex variable or one of sticks.
 Conditional categorical(Reference weights);
+/// Data of a family of independent features, whose parameter is a latent variable with the family's prior. Throws
+/// NotConjugate for the Gaussian, which is normal().
+Conditional of_family(ComponentFamily family, Reference parameter);
 /// x in {0, 1} with success probability p, a Beta variable.
 Conditional bernoulli(Reference probability);
 /// Counts with a latent rate.

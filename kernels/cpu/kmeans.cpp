@@ -2,20 +2,17 @@
 #include "kernels/cpu/mixture.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
+#include "kernels/kmeans_rules.hpp"
 #include "kernels/math/random.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 namespace cavi::kernels::cpu {
 namespace {
-
-constexpr int kMostIterations = 100;
-constexpr double kTolerance = 1e-4;  // stop when the inertia falls by less than this part of itself
 
 // Centres, found by passes over the rows. Memory per row is one distance for k-means++, and none otherwise.
 template <class T>
@@ -80,8 +77,8 @@ class Clustering {
     if (k == 0) return;
     const std::int64_t entries = std::int64_t(k) * features_ + k + 1, stride = (entries + 7) / 8 * 8;
     std::vector<double> parts(stride * slabs_.count);
-    double before = std::numeric_limits<double>::infinity();
-    for (int iteration = 0; iteration < kMostIterations; ++iteration) {
+    LloydRule rule;
+    for (int iteration = 0; iteration < LloydRule::kMostIterations; ++iteration) {
       std::fill(parts.begin(), parts.end(), 0.0);
       for_each_block([&](const TileBlock<T>& b, std::int64_t first, std::int64_t count, std::int64_t slab) {
         double* sums = parts.data() + slab * stride;
@@ -98,9 +95,8 @@ class Clustering {
         }
       });
       tree_sum(parts.data(), slabs_.count, entries, stride, pool_);
-      const double *mass = parts.data() + std::int64_t(k) * features_, inertia = mass[k];
-      if (iteration > 0 && before - inertia <= kTolerance * before) return;
-      before = inertia;
+      const double* mass = parts.data() + std::int64_t(k) * features_;
+      if (rule.ends(mass[k])) return;
       for (std::int64_t at = 0; at < std::int64_t(k) * features_; ++at)
         if (mass[at / features_] > 0) centres_[at] = T(parts[at] / mass[at / features_]);
     }
@@ -140,21 +136,10 @@ class Clustering {
     pool_.run(slabs_.count, [&](std::int64_t s, int) {
       for (std::int64_t n = slabs_.begin(s); n < slabs_.end(s); ++n) sums[s] += mass(n);
     });
-    int end = slabs_.count;  // the last slab with mass is walked to its end, whatever rounding left over
-    while (end > 0 && !(sums[end - 1] > 0)) --end;
-    double rest = u * std::accumulate(sums.begin(), sums.end(), 0.0);
     std::int64_t last = -1;
-    for (int s = 0; s < end; ++s) {
-      if (rest > sums[s] && s + 1 < end) {
-        rest -= sums[s];
-        continue;
-      }
-      for (std::int64_t n = slabs_.begin(s); n < slabs_.end(s); ++n)
-        if (const double m = mass(n); m > 0) {
-          last = n;
-          if ((rest -= m) <= 0) return n;
-        }
-    }
+    draw_in_slabs(u, sums, [&](std::int64_t s, double& rest) {
+      return walk(slabs_.begin(s), slabs_.end(s), mass, rest, last) ? last : -1;
+    });
     return last;
   }
 

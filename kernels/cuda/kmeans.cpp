@@ -4,6 +4,7 @@
 #include "kernels/cuda/range.hpp"
 #include "kernels/cuda/row_store.hpp"
 #include "kernels/cuda/runtime.hpp"
+#include "kernels/kmeans_rules.hpp"
 #include "kernels/math/random.hpp"
 
 #include <algorithm>
@@ -13,8 +14,6 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-constexpr int kMostIterations = 100;
-constexpr double kTolerance = 1e-4;  // stop when the inertia falls by less than this part of itself
 constexpr std::int64_t kPipe = std::int64_t(32) << 20, kMostSlabs = 1024, kTilesOfASlab = 8;
 
 class Clustering {
@@ -67,12 +66,10 @@ class Clustering {
 
   void lloyd() {
     if (size_ == 0) return;
-    double before = std::numeric_limits<double>::infinity();
-    for (int iteration = 0; iteration < kMostIterations; ++iteration) {
+    LloydRule rule;
+    for (int iteration = 0; iteration < LloydRule::kMostIterations; ++iteration) {
       move_to_nearest(0, true);
-      const double inertia = std::accumulate(inertia_.begin(), inertia_.end(), 0.0);
-      if (iteration > 0 && before - inertia <= kTolerance * before) return;
-      before = inertia;
+      if (rule.ends(std::accumulate(inertia_.begin(), inertia_.end(), 0.0))) return;
       check(enqueue_means(c_, size_, stream_), "launching the means of clusters");
     }
   }
@@ -100,46 +97,30 @@ class Clustering {
     for (std::int64_t n = 0; n < rows_.count; ++n) total += weight(n);
     double rest = u * total;
     std::int64_t last = -1;
-    for (std::int64_t n = 0; n < rows_.count; ++n) {
-      if (!(weight(n) > 0)) continue;
-      last = n;
-      if ((rest -= weight(n)) <= 0) return n;
-    }
+    walk(
+        0, rows_.count, [&](std::int64_t n) { return weight(n); }, rest, last);
     return last;
   }
 
   /// The row where the running sum of weighted distances passes the u-th part of its total, -1 when all are zero.
   std::int64_t draw(double u) const {
-    std::int64_t end = c_.slabs;  // the last slab with mass is walked to its end, whatever rounding left over
-    while (end > 0 && !(inertia_[std::size_t(end) - 1] > 0)) --end;
-    double rest = u * std::accumulate(inertia_.begin(), inertia_.end(), 0.0);
-    for (std::int64_t s = 0; s < end; ++s) {
-      if (rest > inertia_[std::size_t(s)] && s + 1 < end) {
-        rest -= inertia_[std::size_t(s)];
-        continue;
-      }
-      const std::int64_t row = precision_ == Scalar::float32 ? walk<float>(s, rest) : walk<double>(s, rest);
-      if (row >= 0) return row;
-    }
-    return -1;
+    return draw_in_slabs(u, inertia_, [&](std::int64_t slab, double& rest) {
+      return precision_ == Scalar::float32 ? walk_slab<float>(slab, rest) : walk_slab<double>(slab, rest);
+    });
   }
 
   template <class T>
-  std::int64_t walk(std::int64_t slab, double& rest) const {
-    const std::int64_t begin = cluster_slab_begin(c_.rows, c_.slabs, slab);
-    std::vector<T> distance(std::size_t(cluster_slab_begin(c_.rows, c_.slabs, slab + 1) - begin));
+  std::int64_t walk_slab(std::int64_t slab, double& rest) const {
+    const std::int64_t begin = cluster_slab_begin(c_.rows, c_.slabs, slab),
+                       end = cluster_slab_begin(c_.rows, c_.slabs, slab + 1);
+    std::vector<T> distance(std::size_t(end - begin));
     check(cudaMemcpyAsync(distance.data(), static_cast<const T*>(c_.distance) + begin, distance.size() * sizeof(T),
                           cudaMemcpyDeviceToHost, stream_),
           "copying distances to the host");
     stream_.wait();
     std::int64_t last = -1;
-    for (std::size_t i = 0; i < distance.size(); ++i) {
-      const std::int64_t n = begin + std::int64_t(i);
-      const double mass = weight(n) * double(distance[i]);
-      if (!(mass > 0)) continue;
-      last = n;
-      if ((rest -= mass) <= 0) return n;
-    }
+    const auto mass = [&](std::int64_t n) { return weight(n) * double(distance[std::size_t(n - begin)]); };
+    walk(begin, end, mass, rest, last);
     return last;
   }
 

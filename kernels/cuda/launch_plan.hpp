@@ -8,7 +8,6 @@
 #include "kernels/cuda/row_store.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 namespace cavi::kernels::cuda {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// cavi completion: scripts that complete commands and options in a shell.
+// cavi completion: scripts that complete commands, options and the words they take in a shell.
 #include "src/cli/command.hpp"
 #include "src/cli/describe.hpp"
+#include "src/cli/inputs.hpp"
 #include "src/cli/text.hpp"
 
+#include <map>
 #include <memory>
+#include <string>
 
 namespace cavi::cli {
 namespace {
@@ -16,6 +19,39 @@ std::string option_words(const CLI::App& parser) {
   return words;
 }
 
+template <class E>
+std::string spaced(const Choices<E>& choices) {
+  std::string out;
+  for (const auto& [word, value] : choices) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+/// Words that an option takes. The name of a file may stand for them, too, or a list of them.
+struct Offer {
+  std::string words;
+  bool or_file = false;
+};
+const std::map<std::string, Offer>& offers() {
+  static const std::map<std::string, Offer> offers{{"--family", {spaced(kFamilies)}},
+                                                   {"--covariance-type", {spaced(kCovarianceTypes)}},
+                                                   {"--weight-prior", {spaced(kWeightPriors)}},
+                                                   {"--mean-prior", {"mean zero", true}},
+                                                   {"--covariance-prior", {"empirical identity", true}},
+                                                   {"--init", {spaced(kInits), true}},
+                                                   {"--precision", {spaced(kPrecisions)}},
+                                                   {"--device", {"auto cpu cuda"}},
+                                                   {"--type", {"f4 f8 i4"}}};
+  return offers;
+}
+
+/// What zsh does to complete the value of an option.
+std::string zsh_action(const std::string& option) {
+  const auto found = offers().find(option);
+  if (found == offers().end()) return "_files";
+  const auto& [words, or_file] = found->second;
+  return or_file ? fmt::format("{{compadd {}; _files}}", words) : fmt::format("({})", words);
+}
+
 /// Where nothing fits, bash goes on with the names of files.
 std::string bash_script(const CLI::App& app) {
   std::string commands, cases;
@@ -23,9 +59,11 @@ std::string bash_script(const CLI::App& app) {
     commands += command->get_name() + " ";
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), option_words(*command));
   }
+  std::string values;
+  for (const auto& [option, offer] : offers()) values += fmt::format("    {}) values=\"{}\" ;;\n", option, offer.words);
   return "# bash completion of cavi: source <(cavi completion bash)\n"
          "_cavi() {\n"
-         "  local word=${COMP_WORDS[COMP_CWORD]} words=\n"
+         "  local word=${COMP_WORDS[COMP_CWORD]} words= values=\n"
          "  if ((COMP_CWORD == 1)); then\n"
          "    COMPREPLY=($(compgen -W \"" +
          commands + option_words(app) +
@@ -35,8 +73,11 @@ std::string bash_script(const CLI::App& app) {
          "  case ${COMP_WORDS[1]} in\n" +
          cases +
          "  esac\n"
-         "  COMPREPLY=()\n"
-         "  [[ $word == -* ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+         "  case ${COMP_WORDS[COMP_CWORD-1]} in\n" +
+         values +
+         "  esac\n"
+         "  [[ $word == -* || $values ]] && words=${values:-$words} || words=\n"
+         "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
          "}\n"
          "complete -o bashdefault -o default -F _cavi cavi\n";
 }
@@ -60,7 +101,7 @@ std::string zsh_script(const CLI::App& app) {
     cases += fmt::format("    {})\n      _arguments", command->get_name());
     for (const OptionText& o : options_of(*command)) {
       if (o.positional) continue;
-      const std::string value = o.type.empty() ? "" : fmt::format(":{}:_files", zsh_text(o.type));
+      const std::string value = o.type.empty() ? "" : fmt::format(":{}:{}", zsh_text(o.type), zsh_action(o.name));
       cases += fmt::format(" \\\n        '{}[{}]{}'", o.name, zsh_text(o.help), value);
     }
     cases += " \\\n        '*:file:_files' ;;\n";

@@ -8,6 +8,7 @@
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
 #include "src/cli/text.hpp"
+#include "src/family.hpp"
 #include "src/io/file.hpp"
 
 #include <filesystem>
@@ -95,6 +96,8 @@ void fit(const FitArguments& a) {
     fit_one(a, sets[0], device, x, weights, complaints);
 }
 
+constexpr std::size_t kHelpWidth = 55;
+
 constexpr const char* kFooter =
     "\nComponents that the data do not support end up empty, so --n-components may be generous.\n"
     "\nExamples:\n"
@@ -107,15 +110,21 @@ constexpr const char* kFooter =
     "\nPrints one line about the fit, then a table of the active components (those with an expected count\n"
     "N_k of at least half a row) by falling weight. Messages go to standard error, among them a warning\n"
     "when the fit did not converge. Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n"
-    "\nSeveral values of --n-components, --covariance-type, --weight-prior or --concentration are\n"
-    "compared: a table by falling bound, then the fit with the largest one, which --save keeps. Many data\n"
-    "sets get a table of fits; --save writes all of their arrays, each with the data set as its first\n"
-    "dimension.\n"
+    "\nSeveral values of --n-components, --covariance-type, --weight-prior, --concentration,\n"
+    "--mean-precision-prior or --degrees-of-freedom-prior are compared: a table by falling bound, then\n"
+    "the fit with the largest one, which --save keeps. Many data sets get a table of fits; --save writes\n"
+    "all of their arrays, each with the data set as its first dimension.\n"
     "\nThe JSON document has elbo (nats, every constant included), elbo_trace (the start, then one entry\n"
     "per sweep), n_iter (sweeps), converged, n_components, active_components, rows, features, device,\n"
     "precision, seconds (in sweeps alone), rows_per_second (rows x sweeps / seconds), and for each\n"
     "component weights (expected), counts (N_k), means, covariances (inverse of the expected precision);\n"
     "families that are not gaussian have component_parameters, the A and B of every parameter, instead.";
+
+std::string family_help() {
+  std::string text = "What components are distributions of: gaussian (default)";
+  for (const IndependentFamily& f : independent_families()) text += fmt::format(", {} ({})", f.name, f.about);
+  return wrap(text + "; features of all but the first are independent within a component", kHelpWidth);
+}
 
 }  // namespace
 
@@ -124,7 +133,7 @@ Command add_fit(CLI::App& app) {
   fit_parser->group("Commands");
   fit_parser->footer(kFooter);
   auto a = std::make_shared<FitArguments>();
-  const auto add = [&](const char* group, const char* name, Text& text, const char* type, const char* help) {
+  const auto add = [&](const char* group, const char* name, Text& text, const char* type, const std::string& help) {
     fit_parser->add_option(name, text, help)->type_name(type)->group(group);
   };
   add_data_options(*fit_parser, a->data);
@@ -135,9 +144,7 @@ Command add_fit(CLI::App& app) {
   const char* group = "Model";
   add(group, "--n-components", a->n_components, "K",
       "Number of components at most (required); several are\ncompared: 1:20, or 2,4,8");
-  add(group, "--family", a->family, "FAMILY",
-      "What components are distributions of: gaussian\n(default), bernoulli (0 and 1), poisson (counts) "
-      "or\nexponential (durations); features of the last three\nare independent within a component");
+  add(group, "--family", a->family, "FAMILY", family_help());
   add(group, "--covariance-type", a->covariance_type, "TYPE",
       "full (default), tied, diag or spherical; several are\ncompared: full,diag");
   add(group, "--weight-prior", a->weight_prior, "PRIOR",
@@ -148,16 +155,17 @@ Command add_fit(CLI::App& app) {
   add(group, "--discount", a->discount, "d", "Discount of pitman-yor, 0 <= d < 1 (default 0)");
   add(group, "--mean-prior", a->mean_prior, "M",
       "Prior mean of the means: mean (of the rows, default),\nzero, or a file of D numbers");
-  add(group, "--mean-precision-prior", a->mean_precision_prior, "B", "Rows that the prior mean is worth (default 1)");
+  add(group, "--mean-precision-prior", a->mean_precision_prior, "B",
+      "Rows that the prior mean is worth (default 1); several\nare compared");
   add(group, "--degrees-of-freedom-prior", a->degrees_of_freedom_prior, "NU",
-      "Rows that the prior covariance is worth (default D)");
+      "Rows that the prior covariance is worth (default D);\nseveral are compared");
   add(group, "--covariance-prior", a->covariance_prior, "S",
       "Prior scale: empirical (covariance of the rows,\ndefault), identity, or a file: D x D (full, tied),\nD numbers "
       "(diag), one (spherical)");
 
   add(group, "--component-prior", a->component_prior, "A,B",
-      "Prior of the other families' parameters: Beta(A, B)\n(bernoulli, default 1,1), Gamma(A, B) with rate "
-      "B\n(default 1 and what the columns' means say)");
+      "Prior of the other families' parameters: Beta(A, B) of\na probability (default 1,1), Gamma(A, B) with rate B "
+      "of a\nrate (default 1 and what the columns' means say)");
 
   group = "Start and end";
   add(group, "--init", a->init, "INIT",

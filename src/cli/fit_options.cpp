@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace cavi::cli {
 namespace {
 
 constexpr std::size_t kMostSets = 100'000;
+
+/// The values of one option, each as what it does to a set of options.
+using Axis = std::vector<std::function<void(MixtureOptions&)>>;
 
 /// "3", "1,2,5", "1:20" or a mixture of them.
 std::vector<int> read_counts(const char* option, const Text& text, Complaints& c) {
@@ -34,19 +39,28 @@ std::vector<int> read_counts(const char* option, const Text& text, Complaints& c
   return counts;
 }
 
+/// For what is left out or wrong nothing is done.
 template <class E>
-std::vector<E> read_choices(const char* option, const Text& text, const Choices<E>& choices, E usual, Complaints& c) {
-  if (!text) return {usual};
-  std::vector<E> out;
-  for (const std::string& part : split(*text, ',')) read_choice(option, part, choices, out.emplace_back(usual), c);
-  return out;
+Axis read_choices(const char* option, const Text& text, const Choices<E>& choices, E MixtureOptions::*member,
+                  Complaints& c) {
+  Axis axis;
+  for (const std::string& part : text ? split(*text, ',') : std::vector<std::string>()) {
+    E value = MixtureOptions().*member;
+    read_choice(option, part, choices, value, c);
+    axis.emplace_back([=](MixtureOptions& o) { o.*member = value; });
+  }
+  return axis;
 }
 
-std::vector<std::optional<double>> read_numbers(const char* option, const Text& text, Complaints& c) {
-  if (!text) return {std::nullopt};
-  std::vector<std::optional<double>> out;
-  for (const std::string& part : split(*text, ',')) read_number<double>(option, part, out.emplace_back(), c);
-  return out;
+template <class Number>
+Axis read_numbers(const char* option, const Text& text, Number MixtureOptions::*member, Complaints& c) {
+  Axis axis;
+  for (const std::string& part : text ? split(*text, ',') : std::vector<std::string>()) {
+    Number value = MixtureOptions().*member;
+    read_number<double>(option, part, value, c);
+    axis.emplace_back([=](MixtureOptions& o) { o.*member = value; });
+  }
+  return axis;
 }
 
 /// Options that have one value.
@@ -55,8 +69,6 @@ MixtureOptions read_single_options(const FitArguments& a, Complaints& c) {
   if (!a.n_components) c.add("--n-components is required");
   read_choice("--family", a.family, kFamilies, o.family, c);
   read_number<double>("--discount", a.discount, o.discount, c);
-  read_number<double>("--mean-precision-prior", a.mean_precision_prior, o.mean_precision_prior, c);
-  read_number<double>("--degrees-of-freedom-prior", a.degrees_of_freedom_prior, o.degrees_of_freedom_prior, c);
   o.component_prior = read_component_prior(a.component_prior, c);
   read_number<int>("--n-init", a.n_init, o.n_init, c);
   read_number<std::uint64_t>("--seed", a.seed, o.seed, c);
@@ -74,28 +86,33 @@ MixtureOptions read_single_options(const FitArguments& a, Complaints& c) {
 }  // namespace
 
 std::vector<MixtureOptions> read_fit_options(const FitArguments& a, Complaints& c) {
+  using O = MixtureOptions;
   const MixtureOptions base = read_single_options(a, c);
-  const auto types = read_choices("--covariance-type", a.covariance_type, kCovarianceTypes, base.covariance_type, c);
-  const auto priors =
-      read_choices("--weight-prior", a.weight_prior, kWeightPriors, base.weight_concentration_prior_type, c);
-  const auto concentrations = read_numbers("--concentration", a.concentration, c);
-  const auto counts = read_counts("--n-components", a.n_components, c);
-  if (types.size() * priors.size() * concentrations.size() * counts.size() > kMostSets) {
-    c.add(fmt::format("more than {} sets of options", kMostSets));
-    return {base};
+  Axis counts;
+  for (const int k : read_counts("--n-components", a.n_components, c))
+    counts.emplace_back([k](MixtureOptions& o) { o.n_components = k; });
+  const Axis axes[]{
+      read_choices("--covariance-type", a.covariance_type, kCovarianceTypes, &O::covariance_type, c),
+      read_choices("--weight-prior", a.weight_prior, kWeightPriors, &O::weight_concentration_prior_type, c),
+      read_numbers("--concentration", a.concentration, &O::weight_concentration_prior, c),
+      read_numbers("--mean-precision-prior", a.mean_precision_prior, &O::mean_precision_prior, c),
+      read_numbers("--degrees-of-freedom-prior", a.degrees_of_freedom_prior, &O::degrees_of_freedom_prior, c),
+      counts};
+  std::vector<MixtureOptions> all{base};
+  for (const Axis& axis : axes) {
+    if (axis.empty()) continue;
+    if (all.size() * axis.size() > kMostSets) {
+      c.add(fmt::format("more than {} sets of options", kMostSets));
+      return {base};
+    }
+    std::vector<MixtureOptions> more;
+    for (const MixtureOptions& o : all)
+      for (const auto& value : axis) value(more.emplace_back(o));
+    all = std::move(more);
   }
-  std::vector<MixtureOptions> all;
-  for (const CovarianceType type : types)
-    for (const WeightPrior prior : priors)
-      for (const std::optional<double> concentration : concentrations)
-        for (const int k : counts) {
-          MixtureOptions& o = all.emplace_back(base);
-          o.covariance_type = type;
-          o.weight_concentration_prior_type = prior;
-          if (prior != WeightPrior::pitman_yor && priors.size() > 1) o.discount = 0;
-          o.weight_concentration_prior = concentration;
-          o.n_components = k;
-        }
+  if (axes[1].size() > 1)  // the discount is for those sets that can have one
+    for (MixtureOptions& o : all)
+      if (o.weight_concentration_prior_type != WeightPrior::pitman_yor) o.discount = 0;
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include "src/json_fields.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace cavi::cli {
@@ -27,19 +28,40 @@ std::vector<std::size_t> rank(const std::vector<MixtureOptions>& entries, const 
   return rows;
 }
 
+/// An option, shown where it differs.
+struct Column {
+  const char* title;
+  bool (*same)(const MixtureOptions&, const MixtureOptions&);
+  std::string (*cell)(const MixtureOptions&);
+  const char* layout;
+};
+template <auto member>
+bool same(const MixtureOptions& a, const MixtureOptions& b) {
+  return a.*member == b.*member;
+}
+using O = MixtureOptions;
+constexpr const char *kWords = "  {:<17}", *kNumbers = "{:>16}";
+const Column kColumns[]{
+    {"covariance", same<&O::covariance_type>,
+     [](const O& o) { return std::string(name_of(kCovarianceTypes, o.covariance_type)); }, "  {:<10}"},
+    {"weight prior", same<&O::weight_concentration_prior_type>,
+     [](const O& o) { return std::string(name_of(kWeightPriors, o.weight_concentration_prior_type)); }, kWords},
+    {"concentration", same<&O::weight_concentration_prior>,
+     [](const O& o) { return fmt::format("{:g}", o.weight_concentration_prior.value_or(1.0 / o.n_components)); },
+     "{:>14}"},
+    {"mean precision", same<&O::mean_precision_prior>,
+     [](const O& o) { return fmt::format("{:g}", o.mean_precision_prior); }, kNumbers},
+    {"deg. of freedom", same<&O::degrees_of_freedom_prior>,
+     [](const O& o) { return fmt::format("{:g}", o.degrees_of_freedom_prior.value_or(0)); }, kNumbers}};
+
 /// A table with a column for every option that differs.
 std::string table(const std::vector<MixtureOptions>& entries, const MixtureSelection& found, std::size_t starts) {
-  const auto differs = [&](auto option) {
-    return std::any_of(entries.begin(), entries.end(),
-                       [&](const MixtureOptions& o) { return option(o) != option(entries[0]); });
-  };
-  const bool types = differs([](const MixtureOptions&o) { return o.covariance_type; }),
-             priors = differs([](const MixtureOptions&o) { return o.weight_concentration_prior_type; }),
-             concentrations = differs([](const MixtureOptions&o) { return o.weight_concentration_prior; });
+  std::vector<Column> columns;
+  std::copy_if(std::begin(kColumns), std::end(kColumns), std::back_inserter(columns), [&](const Column& c) {
+    return !std::all_of(entries.begin(), entries.end(), [&](const O& o) { return c.same(o, entries[0]); });
+  });
   std::string out = fmt::format("{:>4}{:>6}", "rank", "K");
-  if (types) out += fmt::format("  {:<10}", "covariance");
-  if (priors) out += fmt::format("  {:<17}", "weight prior");
-  if (concentrations) out += fmt::format("{:>14}", "concentration");
+  for (const Column& c : columns) out += fmt::format(fmt::runtime(c.layout), c.title);
   if (starts > 1) out += fmt::format("{:>7}", "start");
   out += fmt::format("{:>20}{:>8}  status\n", "bound", "sweeps");
   const std::vector<std::size_t> rows = rank(entries, found, starts);
@@ -47,9 +69,7 @@ std::string table(const std::vector<MixtureOptions>& entries, const MixtureSelec
     const MixtureOptions& o = entries[rows[i]];
     const Summary& s = found.summaries[rows[i]];
     out += fmt::format("{:>4}{:>6}", i + 1, o.n_components);
-    if (types) out += fmt::format("  {:<10}", name_of(kCovarianceTypes, o.covariance_type));
-    if (priors) out += fmt::format("  {:<17}", name_of(kWeightPriors, o.weight_concentration_prior_type));
-    if (concentrations) out += fmt::format("{:>14g}", o.weight_concentration_prior.value_or(1.0 / o.n_components));
+    for (const Column& c : columns) out += fmt::format(fmt::runtime(c.layout), c.cell(o));
     if (starts > 1) out += fmt::format("{:>7}", rows[i] % starts);
     if (s.termination == Termination::numerical_error)
       out += fmt::format("{:>20}{:>8}  failed: {}\n", "", "", one_line(s.message));
@@ -73,6 +93,8 @@ Json json_of(const std::vector<MixtureOptions>& entries, const MixtureSelection&
     j["covariance_type"] = word_for(o.covariance_type);
     j["weight_prior"] = word_for(o.weight_concentration_prior_type);
     j["concentration"] = o.weight_concentration_prior.value_or(1.0 / o.n_components);
+    j["mean_precision_prior"] = o.mean_precision_prior;
+    if (o.degrees_of_freedom_prior) j["degrees_of_freedom_prior"] = *o.degrees_of_freedom_prior;
     j["start"] = entry % int(starts);
     j["seed"] = o.seed;
     j["status"] = word_for(s.termination);

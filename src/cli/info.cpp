@@ -4,6 +4,7 @@
 #include "src/cli/inputs.hpp"
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
+#include "src/family.hpp"
 
 #include "kernels/cpu/mixture_tiles.hpp"
 
@@ -75,11 +76,11 @@ void print_model(const std::string& file, const Mixture& m) {
   if (o.family == ComponentFamily::gaussian) {
     print_gaussian_priors(o, p.n_features);
   } else {
-    const char* otherwise = o.family == ComponentFamily::bernoulli ? "1, 1" : "1, by the means of the columns";
+    const char* otherwise = family_of(o.family).prior_b ? "1, by the means of the columns" : "1, 1";
     line("component prior", o.component_prior ? fmt::format("{:g}", fmt::join(*o.component_prior, ", ")) : otherwise);
   }
   line("fit", m.summary().brief_report());
-  fmt::print("{}", component_table(p, {}, output_width()));
+  fmt::print("{}", component_table(p, p.column_names, output_width()));
 }
 
 void info(const Arguments& a) {

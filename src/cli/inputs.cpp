@@ -16,11 +16,6 @@ namespace {
 
 constexpr int kMostThreads = 1024;
 
-const Choices<Init> kInits{{"kmeans", Init::kmeans},
-                           {"k-means++", Init::kmeans_plus_plus},
-                           {"random", Init::random},
-                           {"random-from-data", Init::random_from_data}};
-
 /// A misspelt word is no file.
 bool names_a_file(const std::string& text) { return std::filesystem::path(text).has_extension(); }
 

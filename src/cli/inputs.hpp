@@ -4,9 +4,11 @@
 #pragma once
 
 #include "src/cli/text.hpp"
+#include "src/names.hpp"
 
 #include <cavi/mixture.hpp>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
@@ -15,18 +17,27 @@
 
 namespace cavi::cli {
 
-inline const Choices<ComponentFamily> kFamilies{{"gaussian", ComponentFamily::gaussian},
-                                                {"bernoulli", ComponentFamily::bernoulli},
-                                                {"poisson", ComponentFamily::poisson},
-                                                {"exponential", ComponentFamily::exponential}};
-inline const Choices<CovarianceType> kCovarianceTypes{{"full", CovarianceType::full},
-                                                      {"tied", CovarianceType::tied},
-                                                      {"diag", CovarianceType::diag},
-                                                      {"spherical", CovarianceType::spherical}};
-inline const Choices<WeightPrior> kWeightPriors{{"dirichlet", WeightPrior::dirichlet},
-                                                {"dirichlet-process", WeightPrior::dirichlet_process},
-                                                {"pitman-yor", WeightPrior::pitman_yor}};
-inline const Choices<Scalar> kPrecisions{{"float32", Scalar::float32}, {"float64", Scalar::float64}};
+/// The words of the API, with hyphens.
+template <class E>
+Choices<E> choices() {
+  Choices<E> out;
+  for (const auto& [word, value] : cavi::names(E{})) {
+    out.emplace_back(word, value);
+    std::replace(out.back().first.begin(), out.back().first.end(), '_', '-');
+  }
+  return out;
+}
+inline const Choices<ComponentFamily> kFamilies = choices<ComponentFamily>();
+inline const Choices<CovarianceType> kCovarianceTypes = choices<CovarianceType>();
+inline const Choices<WeightPrior> kWeightPriors = choices<WeightPrior>();
+inline const Choices<Scalar> kPrecisions = choices<Scalar>();
+/// But for the one name that everybody writes otherwise.
+inline const Choices<Init> kInits = [] {
+  Choices<Init> inits = choices<Init>();
+  for (auto& [word, value] : inits)
+    if (value == Init::kmeans_plus_plus) word = "k-means++";
+  return inits;
+}();
 
 /// auto, cpu, cuda or cuda:N. The CPU when there is a complaint.
 Device read_device(const Text& device, const Text& threads, Complaints& complaints);

@@ -2,6 +2,7 @@
 #include "src/cli/report.hpp"
 
 #include "src/cli/text.hpp"
+#include "src/family.hpp"
 #include "src/json_fields.hpp"
 
 #include <fmt/format.h>
@@ -19,12 +20,7 @@ constexpr int kFixedWidth = 30, kFeatureWidth = 12, kMoreWidth = 4;  // of the t
 double variance(const MixturePosterior& p, int k, int d) {
   const std::size_t D = std::size_t(p.n_features), row = std::size_t(k), column = std::size_t(d);
   const double parameter = p.means[row * D + column];
-  switch (p.family) {
-    case ComponentFamily::bernoulli: return parameter * (1 - parameter);
-    case ComponentFamily::poisson: return parameter;
-    case ComponentFamily::exponential: return 1 / (parameter * parameter);
-    case ComponentFamily::gaussian: break;
-  }
+  if (p.family != ComponentFamily::gaussian) return family_of(p.family).variance(parameter);
   switch (p.covariance_type) {
     case CovarianceType::full: return p.covariances[row * D * D + column * D + column];
     case CovarianceType::tied: return p.covariances[column * D + column];
@@ -81,9 +77,9 @@ std::string component_table(const MixturePosterior& p, const std::vector<std::st
   const char* more = shown < p.n_features ? "   …" : "";
   const int group = shown * kFeatureWidth - 2;
 
-  const char* first = p.family == ComponentFamily::exponential ? " rate " : " mean ";
-  std::string out = fmt::format("{:{}}  {:-^{}}{:{}}  {:-^{}}\n", "", kFixedWidth, first, group, "",
-                                *more ? kMoreWidth : 0, " std. dev. ", group);
+  const char* parameter = p.family == ComponentFamily::gaussian ? "mean" : family_of(p.family).parameter;
+  std::string out = fmt::format("{:{}}  {:-^{}}{:{}}  {:-^{}}\n", "", kFixedWidth, fmt::format(" {} ", parameter),
+                                group, "", *more ? kMoreWidth : 0, " std. dev. ", group);
   out += fmt::format("{:>9}{:>9}{:>12}", "component", "weight", "N_k");
   for (int half = 0; half < 2; ++half) {
     for (int d = 0; d < shown; ++d) {

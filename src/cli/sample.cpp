@@ -26,8 +26,8 @@ void sample(const Arguments& a) {
   complaints.throw_if_any();
 
   const int d = m->posterior().n_features;
-  std::vector<std::string> names;
-  for (int i = 0; i < d; ++i) names.push_back(fmt::format("x{}", i));
+  std::vector<std::string> names = m->posterior().column_names;
+  for (int i = int(names.size()); i < d; ++i) names.push_back(fmt::format("x{}", i));
   RowWriter out(a.out, {rows, d}, std::move(names), StoredType::f8);
   std::optional<RowWriter> components;
   if (a.components)

@@ -24,6 +24,9 @@ using Text = std::optional<std::string>;
 /// Joins the lines by "; ", and replaces what would move the cursor.
 std::string one_line(std::string_view text);
 
+/// Lines of at most so many characters, broken at spaces.
+std::string wrap(const std::string& text, std::size_t width);
+
 /// The parts of a text; one more than there are separators.
 std::vector<std::string> split(const std::string& text, char separator);
 
@@ -72,7 +75,7 @@ void read_number(const char* option, const Text& text, Value& value, Complaints&
 }
 
 template <class E>
-using Choices = std::vector<std::pair<std::string_view, E>>;
+using Choices = std::vector<std::pair<std::string, E>>;
 
 template <class E>
 std::optional<E> find_choice(const std::string& text, const Choices<E>& choices) {

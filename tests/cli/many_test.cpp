@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 namespace {
 
@@ -59,6 +60,40 @@ TEST(Selection, RanksEverySetAndStartAndKeepsTheBest) {
   expect_in(table.out, "rank     K  start               bound  sweeps  status\n   1 ");
   expect_in(table.out, "10 more; --json has all\n");
   expect_in(table.out, "components are active");
+}
+
+TEST(Selection, PriorsAreCompared) {
+  const std::vector<std::string> arguments{kFaithful, "--n-components",
+                                           "2",       "--mean-precision-prior",
+                                           "0.01,1",  "--degrees-of-freedom-prior",
+                                           "3,10",    "--max-iter",
+                                           "20",      "--device",
+                                           "cpu"};
+  const json j = fit_json(arguments);
+  ASSERT_EQ(j["fits"].size(), 4u);
+  const Matrix x = open_matrix(kFaithful);
+  std::set<std::pair<double, double>> seen;
+  for (const json& f : j["fits"]) {
+    MixtureOptions o;
+    o.n_components = 2;
+    o.mean_precision_prior = f["mean_precision_prior"];
+    o.degrees_of_freedom_prior = f["degrees_of_freedom_prior"].get<double>();
+    o.max_iter = 20;
+    Mixture m(o, Device::cpu(1));
+    EXPECT_EQ(m.fit(x).elbo, f["elbo"].get<double>());
+    seen.emplace(o.mean_precision_prior, *o.degrees_of_freedom_prior);
+  }
+  EXPECT_EQ(seen, (std::set<std::pair<double, double>>{{0.01, 3}, {0.01, 10}, {1, 3}, {1, 10}}));
+
+  std::vector<std::string> for_people = arguments;
+  for_people.insert(for_people.begin(), "fit");
+  const auto table = run_cavi(for_people);
+  EXPECT_EQ(table.code, 0) << table.err;
+  expect_in(table.out, "rank     K  mean precision deg. of freedom               bound  sweeps  status\n");
+  expect_in(refusal({kFaithful, "--n-components", "2", "--mean-precision-prior", "1,x"}),
+            "--mean-precision-prior: 'x' is not a number");
+  expect_in(refusal({kFaithful, "--n-components", "2", "--degrees-of-freedom-prior", "3,0.5"}),
+            "--degrees-of-freedom-prior must be greater than 1, not 0.5");
 }
 
 TEST(Selection, WrongValuesAreNamed) {

@@ -150,7 +150,8 @@ TEST_F(Model, WrongUseIsOneLineAndLeavesNothing) {
     for (const char* command : {"predict", "score"}) {
       std::vector<std::string> arguments{command, model, wide};
       arguments.insert(arguments.end(), output.begin(), output.end());
-      EXPECT_EQ(refusal(arguments), wide + ": 3 columns, but the mixture was fitted to data with 2");
+      EXPECT_EQ(refusal(arguments),
+                wide + ": 3 columns, but the mixture was fitted to data with 2 (eruptions, waiting)");
       arguments[2] = bad;
       EXPECT_EQ(refusal(arguments), bad + ": row 1, column 1 (from 0): NaN; drop or impute such rows");
     }

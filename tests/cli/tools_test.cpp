@@ -87,7 +87,7 @@ TEST(Info, ShowsAModel) {
   EXPECT_SAYS(text, "mean prior        0, 0, worth 1 rows\n");
   EXPECT_SAYS(text, "covariance prior  covariance of the rows, worth 2 rows\n");
   EXPECT_SAYS(text, "fit               " + fitted.substr(0, fitted.find('\n')));
-  EXPECT_SAYS(text, fitted.substr(fitted.find("component   weight")).substr(80));  // below the names
+  EXPECT_SAYS(text, fitted.substr(fitted.find("component   weight")));  // with the names of the columns
   const json j = json::parse(out({"info", model, "--json"}));
   EXPECT_EQ(j.at("means").size(), 3u);
   EXPECT_EQ(j.at("rows"), 272);
@@ -224,6 +224,40 @@ TEST(Completion, WorksInBash) {
   EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --n-c", 3), "--n-components");
   EXPECT_EQ(bash_offers(folder, "cavi predict --pro", 2), "--proba");
   EXPECT_EQ(bash_offers(folder, "cavi predict mod", 2), "");  // the name of a file
+}
+
+TEST(Completion, OffersTheWordsThatAnOptionTakes) {
+  const Folder folder;
+  EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --family po", 4), "poisson");
+  EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --covariance-type ''", 4), "full tied diag spherical");
+  EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --init k-", 4), "k-means++");
+  EXPECT_EQ(bash_offers(folder, "cavi predict m.npz x.csv --device c", 5), "cpu cuda");
+  EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --init labels.n", 4), "");  // the name of a file
+  EXPECT_EQ(bash_offers(folder, "cavi fit x.csv --seed ''", 4), "");
+  const std::string zsh = out({"completion", "zsh"});
+  EXPECT_SAYS(zsh, ":PRIOR:(dirichlet dirichlet-process pitman-yor)'");
+  EXPECT_SAYS(zsh, ":INIT:{compadd kmeans k-means++ random random-from-data; _files}'");
+}
+
+// An offer is of an option that there is, and every word of it is taken.
+TEST(Completion, OffersNothingThatIsRefused) {
+  std::istringstream lines(out({"completion", "bash"}));
+  const std::string help = out({"fit", "--help"}) + out({"convert", "--help"});
+  int options = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t values = line.find(") values=\"");
+    if (values == std::string::npos) continue;
+    const std::string option = line.substr(line.find('-'), values - line.find('-'));
+    EXPECT_SAYS(help, option);
+    std::istringstream words(line.substr(values + 10, line.rfind('"') - values - 10));
+    for (std::string word; words >> word; ++options) {
+      if (option == "--type" || word == "cuda") continue;
+      const auto run = run_cavi({"fit", "none.csv", "--n-components", "2", option, word});
+      EXPECT_FALSE(contains(run.err, option)) << run.err;
+      EXPECT_SAYS(run.err, "none.csv");
+    }
+  }
+  EXPECT_GT(options, 20);
 }
 
 TEST(Man, IsAPageThatTroffReads) {

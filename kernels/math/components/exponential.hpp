@@ -3,23 +3,19 @@
 /// Durations: ln p(x) = ln(rate) - rate x with rate ~ Gamma(a, b); the predictive is a Lomax distribution.
 #pragma once
 
-#include "kernels/math/components/linear.hpp"
-#include "kernels/math/distributions.hpp"
-#include "kernels/math/special.hpp"
-
-#include <cmath>
+#include "kernels/math/components/independent.hpp"
 
 namespace cavi::kernels::components {
 
 struct Exponential {
-  static constexpr const char* values = "a duration (0 or more)";
+  static constexpr const char *parameter = "rate", *about = "durations", *values = "a duration (0 or more)";
+  static constexpr bool whole = false;
   static bool holds(double x) { return x >= 0 && !std::isinf(x); }
-  static double log_base(double) { return 0; }
-  static Affine expected_log(double a, double b) { return {math::digamma(a) - std::log(b), -a / b}; }
-  static double log_predictive(double a, double b, double x) { return std::log(a / b) - (a + 1) * std::log1p(x / b); }
-  static double draw(double a, double b, math::RowNumbers& numbers) {
-    return -std::log(numbers.uniform()) * b * std::exp(-numbers.log_gamma_variate(a));
-  }
+  using Prior = Gamma;
+  static constexpr LogTerm terms[]{{1, false, 1}, {-1, true, 0}};
+  static double prior_b(double mean) { return mean; }
+  static double variance(double rate) { return 1 / (rate * rate); }
+  static double draw(double rate, math::RowNumbers& numbers) { return -std::log(numbers.uniform()) / rate; }
 };
 
 }  // namespace cavi::kernels::components

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Components whose logits are linear in the row: logit = offset + <centre, x>. Bernoulli, Poisson, exponential and
-/// multinomial ones all are. There is no frame to move to, and logits may be large (a count times a logarithm), so that
-/// they are taken in float64 from the parameters as they are.
+/// Components whose logits are linear in the row: logit = offset + <centre, x>. Those of independent.hpp are, and
+/// multinomial ones. There is no frame to move to, and logits may be large (a count times a logarithm), so that they
+/// are taken in float64 from the parameters as they are.
 #pragma once
 
 #include "kernels/math/team.hpp"
@@ -13,11 +13,6 @@
 namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 using math::Alone;
-
-/// constant + coefficient x.
-struct Affine {
-  double constant = 0, coefficient = 0;
-};
 
 struct Linear {
   static constexpr Component kind = Component::linear;

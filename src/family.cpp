@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/family.hpp"
+
+#include "independent_families.hpp"
+#include "src/names.hpp"
+
+#include <cavi/error.hpp>
+
+#include <cstddef>
+#include <iterator>
+#include <type_traits>
+
+namespace cavi {
+namespace {
+
+namespace components = kernels::components;
+
+template <class F>
+constexpr IndependentFamily describe(ComponentFamily family, const char* name) {
+  IndependentFamily row{family, name, F::parameter, F::about, F::values, F::whole, F::holds, F::Prior::kind, F::terms};
+  if constexpr (requires { F::log_base; }) row.log_base = F::log_base;
+  if constexpr (std::is_same_v<typename F::Prior, components::Gamma>) row.prior_b = F::prior_b;
+  row.variance = F::variance;
+  row.expected_log = components::expected_log<F>;
+  row.log_predictive = components::log_predictive<F>;
+  row.rows_between = components::rows_between<F>;
+  row.draw = [](double a, double b, kernels::math::RowNumbers& numbers) {
+    return F::draw(F::Prior::draw(a, b, numbers), numbers);
+  };
+  return row;
+}
+
+#define CAVI_DESCRIBE(name, Type) describe<components::Type>(ComponentFamily::name, #name),
+constexpr IndependentFamily kFamilies[]{CAVI_INDEPENDENT_FAMILIES(CAVI_DESCRIBE)};
+#undef CAVI_DESCRIBE
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < std::size(kFamilies); ++i)
+    if (std::size_t(kFamilies[i].family) != i + 1) return false;
+  return true;
+}
+static_assert(in_order());
+
+}  // namespace
+
+std::span<const IndependentFamily> independent_families() { return kFamilies; }
+
+// An enumerator that the build has overlooked does not compile.
+#pragma GCC diagnostic error "-Wswitch"
+const IndependentFamily& family_of(ComponentFamily family) {
+  switch (family) {
+    case ComponentFamily::gaussian: break;
+#define CAVI_CASE(name, Type) case ComponentFamily::name:
+      CAVI_INDEPENDENT_FAMILIES(CAVI_CASE) return kFamilies[std::size_t(family) - 1];
+#undef CAVI_CASE
+  }
+  throw Error("features of the gaussian family are not independent");
+}
+
+const Names<ComponentFamily>& names(ComponentFamily) {
+  static const Names<ComponentFamily> names = [] {
+    Names<ComponentFamily> all{{"gaussian", ComponentFamily::gaussian}};
+    for (const IndependentFamily& f : kFamilies) all.emplace_back(f.name, f.family);
+    return all;
+  }();
+  return names;
+}
+
+}  // namespace cavi
