@@ -36,6 +36,13 @@ bool positive_definite(std::span<const double> a, int d, double tolerance) {
   return (llt.matrixLLT().diagonal().array().square() > tolerance * matrix.diagonal().array()).all();
 }
 
+bool nearly_dependent(std::span<const double> a, int d, double tolerance) {
+  const Eigen::Map<const RowMajor> matrix(a.data(), d, d);
+  const RowMajor root = Eigen::LLT<RowMajor>(matrix).matrixL().solve(RowMajor::Identity(d, d));
+  const auto inflation = root.colwise().squaredNorm().transpose().array() * matrix.diagonal().array();
+  return !(inflation * tolerance < 1).all();
+}
+
 Whitener whitener(std::span<const double> a, int d, const std::string& name) {
   // With the coordinates turned round, L L' = A becomes V V' = A with V upper triangular, and R = V^-1.
   const Eigen::Map<const RowMajor> matrix(a.data(), d, d);

@@ -14,6 +14,10 @@ double log_determinant(std::span<const double> a, int d, const std::string& name
 /// Whether every pivot of the Cholesky factorisation exceeds `tolerance` times its diagonal element.
 bool positive_definite(std::span<const double> a, int d, double tolerance);
 
+/// Whether a column has no more than `tolerance` of its variance to itself, given all others: 1 / (A_ii (A^-1)_ii), the
+/// inverse of the variance inflation factor. `a` is positive definite.
+bool nearly_dependent(std::span<const double> a, int d, double tolerance);
+
 /// R [d x d], upper triangular, with R'R = A^-1, and ln |A|.
 struct Whitener {
   std::vector<double> root;

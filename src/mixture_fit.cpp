@@ -3,6 +3,7 @@
 
 #include "kernels/math/random.hpp"
 #include "src/mixture_model.hpp"
+#include "src/standardised_rows.hpp"
 
 #include <cavi/error.hpp>
 #include <cavi/io.hpp>
@@ -55,6 +56,15 @@ std::vector<double> start_centres(const MixtureOptions& o, const Rows& rows, con
   return kernels::cpu::start_centres(rows, weight, o.n_components, o.init_params, o.seed, o.precision, pool);
 }
 
+/// Rows about their origin, in the unit of their problem.
+Matrix in_units(const Matrix& x, const std::vector<std::int64_t>& offsets, const std::vector<double>& origin,
+                const std::vector<double>& unit) {
+  const std::size_t d = std::size_t(x.cols());
+  std::vector<double> scale(unit.size() * d * d);
+  for (std::size_t i = 0; i < unit.size() * d; ++i) scale[i / d * d * d + i % d * (d + 1)] = unit[i / d];
+  return standardised_rows(x, offsets, origin, std::move(scale));
+}
+
 /// First responsibilities by o.init_params, which is not random. They take no memory that grows with the rows.
 Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                   const double* weight, const MixtureModel& m, const Prepared& data, const Device& device,
@@ -62,8 +72,12 @@ Matrix find_start(const MixtureOptions& o, const Matrix& x, const std::vector<st
   const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols()), size = std::size_t(o.n_components) * d;
   kernels::cpu::Centres c{x, offsets, data.origin, std::vector<double>(problems * size), o.n_components, o.precision};
   c.origin.resize(problems * d);  // zero where the model has none
+  if (std::any_of(data.unit.begin(), data.unit.end(), [](double unit) { return unit != 1; })) {
+    c.x = in_units(x, offsets, c.origin, data.unit);
+    std::fill(c.origin.begin(), c.origin.end(), 0);
+  }
   over_problems(problems, pool, [&](std::size_t b) {
-    Rows rows = rows_of(x, offsets, b);
+    Rows rows = rows_of(c.x, offsets, b);
     if (rows.count == 0 || !m.complaint(b).empty()) return;
     rows.origin = &c.origin[b * d];
     const auto found = start_centres(o, rows, weight ? weight + rows.first : nullptr, device, pool);

@@ -3,125 +3,15 @@
 
 #include "src/covariance_type.hpp"
 #include "src/family.hpp"
-#include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
+#include "src/standardised_rows.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace cavi {
 
-using kernels::Rows;
 using kernels::components::Conjugate;
-using kernels::cpu::ThreadPool;
-
-namespace {
-
-/// A singular default covariance gets this much of its mean variance on the diagonal.
-constexpr double kRidge = 1e-6;
-
-std::size_t covariance_size(CovarianceType t, std::size_t d) {
-  return is_matrix(t) ? d * d : t == CovarianceType::diag ? d : 1;
-}
-
-/// The default prior: cov(X) with N - 1 in the denominator, its diagonal or its mean variance, made positive definite.
-std::vector<double> default_covariance(const kernels::cpu::RowMoments& m, CovarianceType type, double reg_covar) {
-  const std::size_t d = m.mean.size();
-  const double unbias = m.weight > 1 ? m.weight / (m.weight - 1) : 1;
-  std::vector<double> s(d * d);
-  double trace = 0;
-  for (std::size_t i = 0; i < s.size(); ++i) s[i] = m.covariance[i] * unbias;
-  for (std::size_t i = 0; i < d; ++i) trace += s[i * d + i] += reg_covar;
-  const double mean_variance = trace / double(d);
-  const auto add_ridge = [&] {
-    for (std::size_t i = 0; i < d; ++i) s[i * d + i] += mean_variance > 0 ? kRidge * mean_variance : 1;
-  };
-  if (!positive_definite(s, int(d), kRidge * kRidge)) add_ridge();
-  std::vector<double> diagonal(d);
-  for (std::size_t i = 0; i < d; ++i) diagonal[i] = s[i * d + i];
-  switch (type) {
-    case CovarianceType::full:
-    case CovarianceType::tied: return s;
-    case CovarianceType::diag: return diagonal;
-    case CovarianceType::spherical: return {std::accumulate(diagonal.begin(), diagonal.end(), 0.0) / double(d)};
-  }
-  return {};
-}
-
-void prepare_gaussian(const MixtureOptions& o, const kernels::cpu::RowMoments& m, std::size_t b, Prepared& out) {
-  const std::size_t d = m.mean.size(), s = covariance_size(o.covariance_type, d);
-  const std::vector<double> prior =
-      o.covariance_prior ? *o.covariance_prior : default_covariance(m, o.covariance_type, o.reg_covar);
-  std::copy(m.mean.begin(), m.mean.end(), &out.origin[b * d]);
-  std::copy(prior.begin(), prior.end(), &out.covariance[b * s]);
-  if (!o.mean_prior) return;
-  for (std::size_t i = 0; i < d; ++i) out.mean_prior[b * d + i] = (*o.mean_prior)[i] - m.mean[i];
-}
-
-/// The prior's mean is what the column's mean says.
-double default_rate(const IndependentFamily& family, double mean) {
-  return mean > 0 && std::isfinite(1 / mean) ? family.prior_b(mean) : 1;
-}
-
-/// Storage, with a harmless prior for problems that cannot be fitted, so that the others can.
-Prepared without_data(const MixtureOptions& o, std::size_t problems, std::size_t d) {
-  Prepared out;
-  out.complaints.resize(problems);
-  if (o.family != ComponentFamily::gaussian) {
-    if (o.component_prior)
-      out.prior = *o.component_prior;
-    else if (family_of(o.family).prior_b)
-      out.rate.assign(problems * d, 1);
-    return out;
-  }
-  const std::size_t s = covariance_size(o.covariance_type, d);
-  out.origin.assign(problems * d, 0);
-  out.mean_prior.assign(problems * d, 0);
-  out.covariance.assign(problems * s, 0);
-  for (std::size_t b = 0; b < problems; ++b)
-    for (std::size_t i = 0; i < s; ++i) out.covariance[b * s + i] = !is_matrix(o.covariance_type) || i % (d + 1) == 0;
-  return out;
-}
-
-}  // namespace
-
-Rows rows_of(const Matrix& x, const std::vector<std::int64_t>& offsets, std::size_t b) {
-  return {x.source().get(), offsets[b], offsets[b + 1] - offsets[b], nullptr};
-}
-
-void over_problems(std::size_t problems, ThreadPool& pool, const std::function<void(std::size_t)>& work) {
-  if (problems == 1) return work(0);
-  pool.run(std::int64_t(problems), [&](std::int64_t b, int) { work(std::size_t(b)); });
-}
-
-Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
-                 const double* weight, ThreadPool& pool) {
-  const std::size_t problems = offsets.size() - 1, d = std::size_t(x.cols());
-  const bool gaussian = o.family == ComponentFamily::gaussian;
-  Prepared out = without_data(o, problems, d);
-  if (!gaussian && out.rate.empty() && !weight) return out;
-  over_problems(problems, pool, [&](std::size_t b) {
-    const Rows rows = rows_of(x, offsets, b);
-    if (rows.count == 0) return;
-    const double* w = weight ? weight + rows.first : nullptr;
-    if (w && std::all_of(w, w + rows.count, [](double v) { return v == 0; }))
-      return void(out.complaints[b] = "every row has weight zero");
-    const kernels::cpu::RowMoments m = kernels::cpu::row_moments(rows, w, gaussian && !o.covariance_prior, pool);
-    const auto finite = [](double v) { return std::isfinite(v); };
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end())
-      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
-    else if (!std::all_of(m.covariance.begin(), m.covariance.end(), finite))
-      out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
-    else if (gaussian)
-      prepare_gaussian(o, m, b, out);
-    else if (!out.rate.empty())
-      std::transform(m.mean.begin(), m.mean.end(), &out.rate[b * d],
-                     [&](double mean) { return default_rate(family_of(o.family), mean); });
-  });
-  return out;
-}
 
 namespace {
 
@@ -187,7 +77,9 @@ MixtureModel build(const MixtureOptions& o, const Matrix& x, const std::vector<s
   p.batch(std::int64_t(offsets.size()) - 1);
   const Plate n = p.plate("n", offsets), k = p.plate("k", o.n_components), d = p.plate("d", x.cols());
   if (!weight.empty()) p.weights(n, weight);
-  const Data rows = p.data("X", x, {n, d}, data.origin);
+  const Data rows = data.scale.empty() ? p.data("X", x, {n, d}, data.origin)
+                                       : p.data("X", standardised_rows(x, offsets, data.origin, data.scale), {n, d});
+  if (!data.log_density.empty()) p.term(1, {p.batched_data("density in the units of X", data.log_density, {})()});
   m.pi = o.weight_concentration_prior_type == WeightPrior::dirichlet
              ? p.latent("pi", {}, dirichlet(alpha), {k})
              : p.latent("pi", {}, stick_breaking(alpha, o.discount), {k});
@@ -205,11 +97,26 @@ namespace {
 
 void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
 
+/// Parameters of standardised rows to those of the rows but for their origin.
+void restore(const double* scale, CovarianceType type, int d, NormalWishartParameters& nw) {
+  for (std::size_t i = 0; i < nw.mean.size(); i += std::size_t(d)) restore_vector(scale, d, &nw.mean[i]);
+  if (is_matrix(type))
+    for (std::size_t i = 0; i < nw.inverse_scale.size(); i += std::size_t(d) * std::size_t(d))
+      restore_matrix(scale, d, &nw.inverse_scale[i]);
+  else
+    for (std::size_t i = 0; i < nw.inverse_scale.size(); ++i) {
+      const double unit = scale[type == CovarianceType::diag ? i % std::size_t(d) * std::size_t(d + 1) : 0];
+      nw.inverse_scale[i] *= unit * unit;
+    }
+}
+
 /// Parameters of problem b, appended to the arrays of all.
-void read_gaussian(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const double* origin,
+void read_gaussian(const MixtureModel& m, const MixtureOptions& o, const Posterior& q, int b, const Prepared& data,
                    MixturePosterior& out) {
   const std::size_t k = std::size_t(out.n_components), d = std::size_t(out.n_features);
+  const double* origin = &data.origin[std::size_t(b) * d];
   NormalWishartParameters nw = q.normal_wishart(m.mu, b);
+  if (const double* scale = data.scale_of(std::size_t(b), d)) restore(scale, o.covariance_type, int(d), nw);
   // Diag carries beta and nu once per feature, spherical beta once per feature: they are the same for all of them.
   const std::size_t per_component =
       o.covariance_type == CovarianceType::diag || o.covariance_type == CovarianceType::spherical ? d : 1;
@@ -291,7 +198,7 @@ MixturePosterior read(const MixtureModel& m, const MixtureOptions& o, const Post
     std::array<std::size_t, 9> before{};
     std::transform(arrays.begin(), arrays.end(), before.begin(), [](const auto* v) { return v->size(); });
     if (o.family == ComponentFamily::gaussian)
-      read_gaussian(m, o, q, b, &data.origin[std::size_t(b) * std::size_t(p.n_features)], p);
+      read_gaussian(m, o, q, b, data, p);
     else
       read_other(m, o, q, b, data, p);
     append(p.weights, q.mean(m.pi, b));

@@ -18,11 +18,19 @@ namespace cavi {
 /// Everything about the data that the model needs, one block per problem.
 struct Prepared {
   std::vector<double> origin;            ///< [B x D] mean of the rows, subtracted for accuracy; gaussian
-  std::vector<double> mean_prior;        ///< [B x D] about the origin; gaussian
-  std::vector<double> covariance;        ///< [B x quadratic size of one component]; gaussian
+  std::vector<double> scale;             ///< [B x D x D] as in standardised_rows.hpp; empty: no problem has one
+  std::vector<double> log_density;       ///< [B] of the rows relative to standardised ones, nats; empty as scale is
+  std::vector<double> mean_prior;        ///< [B x D] of standardised rows; gaussian
+  std::vector<double> covariance;        ///< [B x quadratic size of one component] of standardised rows; gaussian
+  std::vector<double> unit;              ///< [B] power of two in which distances are taken; gaussian
   std::array<double, 2> prior = {1, 1};  ///< a and b of the other families ...
   std::vector<double> rate;              ///< [B x D] ... or b per column
   std::vector<std::string> complaints;   ///< [B] why a problem cannot be fitted
+
+  /// [D x D] of problem b, or nullptr.
+  const double* scale_of(std::size_t b, std::size_t d) const {
+    return scale.empty() || scale[b * d * d] == 0 ? nullptr : &scale[b * d * d];
+  }
 };
 Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std::int64_t>& offsets,
                  const double* weight, kernels::cpu::ThreadPool& pool);

@@ -41,7 +41,6 @@ class Clustering {
     const std::int64_t tile = d * std::int64_t(sizeof(double)) * (kTile + 1);
     RowPipe pipe(std::size_t(std::clamp(tiles * tile, tile, std::max(tile, kPipe))), stream_);
     pipe.send(rows, 0, n, precision, x_.data());
-    stream_.wait();
   }
   ~Clustering() { static_cast<void>(cudaStreamSynchronize(stream_)); }
   Clustering(const Clustering&) = delete;

@@ -20,11 +20,10 @@ __device__ inline double branch_sum(const double* sums, std::int64_t slabs, std:
 }
 
 /// Sums of all slabs into those of the first. Branches meet in a pairwise tree.
-/// By a block, a warp per number and a lane per branch: few numbers, few slabs.
+/// By a block, a warp per number and a lane per branch: few numbers, few slabs. Only lane 0 reads what it overwrites.
 __device__ inline void join_slabs(double* sums, std::int64_t slabs, std::int64_t stride) {
   for (std::int64_t i = threadIdx.x / kWarp; i < stride; i += blockDim.x / kWarp) {
     const double total = warp_sum(branch_sum(sums + i, slabs, stride, Warp::rank()));
-    __syncwarp();
     if (Warp::rank() == 0) sums[i] = total;
   }
 }

@@ -32,10 +32,8 @@ RowPipe::RowPipe(std::size_t bytes, const Stream& compute) : compute_(compute), 
   }
 }
 
-RowPipe::~RowPipe() {
-  static_cast<void>(cudaStreamSynchronize(copies_));
-  static_cast<void>(cudaStreamSynchronize(compute_));
-}
+// The compute stream waits for every copy.
+RowPipe::~RowPipe() { static_cast<void>(cudaStreamSynchronize(compute_)); }
 
 void RowPipe::send(const Rows& rows, std::int64_t first, std::int64_t count, Scalar to, void* x) {
   const std::int64_t features = rows.source->cols();

@@ -82,7 +82,6 @@ class CudaSession : public Session {
     split_.group.problems = memory_->problems() + whole_.group.count;
     load();
   }
-  ~CudaSession() override { static_cast<void>(cudaStreamSynchronize(stream_)); }
 
   void start() override {
     const OnDevice on(ordinal_);

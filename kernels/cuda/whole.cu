@@ -18,10 +18,7 @@ struct NoSweep {};
 
 template <class F>
 __device__ void sweep_block(const MixtureSweepDevice& op, const DeviceProblem& p) {
-  if constexpr (!std::is_same_v<F, NoSweep>) {
-    __syncthreads();
-    mixture_sweep_block<F, float>(op, p);
-  }
+  if constexpr (!std::is_same_v<F, NoSweep>) mixture_sweep_block<F, float>(op, p);
 }
 
 template <class F>
