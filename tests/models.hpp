@@ -189,6 +189,26 @@ inline Case hierarchy(bool joint) {
   return c;
 }
 
+struct MixtureVariables {
+  Variable pi, z, mu, lambda;
+};
+
+/// A full mixture of three components for the rows of x, under names of its own.
+inline MixtureVariables full_mixture(Model& p, const std::string& name, const Matrix& x) {
+  const Plate n = p.plate("n " + name, x.rows()), k = p.plate("k " + name, 3), d = p.plate("d " + name, x.cols());
+  const Data rows = p.data("x " + name, x, {n, d});
+  std::vector<double> identity(std::size_t(x.cols() * x.cols()));
+  for (int i = 0; i < x.cols(); ++i) identity[std::size_t(i * (x.cols() + 1))] = 1;
+  const Data s = p.data("s " + name, identity, {d, d});
+  MixtureVariables v;
+  v.pi = p.latent("pi " + name, {}, dirichlet(1), {k});
+  v.z = p.latent("z " + name, {n}, categorical(v.pi(k)), {k});
+  v.lambda = p.latent("lambda " + name, {k}, wishart(x.cols(), s(d, primed(d))), {d});
+  v.mu = p.latent("mu " + name, {k}, normal(0, v.lambda(k)), {d});
+  p.observe(rows(n, d), mixture(v.z(n, k), normal(v.mu(k, d), v.lambda(k))));
+  return v;
+}
+
 /// Component families beside the Gaussian.
 inline Case family_mixture(ComponentFamily family) {
   constexpr int kRows = 30, kComponents = 3, kFeatures = 4;

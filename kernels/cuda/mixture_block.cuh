@@ -10,7 +10,7 @@
 namespace cavi::kernels::cuda {
 
 /// By all kTile threads of a block, blockDim.x = kTile. What it reads was written before the last __syncthreads(), what
-/// it writes may be read after it returns.
+/// it writes may be read after the next.
 template <class F, class T>
 __device__ void mixture_sweep_block(MixtureSweepDevice op, const DeviceProblem& problem) {
   op.regime = MixtureRegime::tile;
@@ -25,7 +25,6 @@ __device__ void mixture_sweep_block(MixtureSweepDevice op, const DeviceProblem& 
   for (int k = number; k < view.components; k += warps) finish_component(view, op, problem, k, warp);
   __syncthreads();
   if (number == 0) finish_entropy(view, op, problem, warp);
-  __syncthreads();
 }
 
 }  // namespace cavi::kernels::cuda

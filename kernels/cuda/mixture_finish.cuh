@@ -37,7 +37,7 @@ __device__ inline void join_32(double* sums, std::int64_t slabs, std::int64_t st
   __syncthreads();
   const double total = warp_sum(parts[lane][warp]);
   if (lane == 0 && i + warp < stride) sums[i + warp] = total;
-  __syncthreads();
+  __syncthreads();  // parts are those of the next problem, too
 }
 
 /// Moves the moments of a component to the origin, and keeps what its rows add to <statistics, parameters>, in nats.

@@ -129,7 +129,7 @@ __device__ inline double block_sum(double value) {
   if (Warp::rank() == 0) parts[threadIdx.x / kWarp] = value;
   __syncthreads();
   value = (parts[0] + parts[1]) + (parts[2] + parts[3]);
-  __syncthreads();
+  __syncthreads();  // parts are those of the next problem, too
   return value;
 }
 

@@ -276,7 +276,7 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
     for (const double part : lse_parts) total += part;
     *view.lse(sums) = total * kNatsPerBit;
   }
-  __syncthreads();
+  __syncthreads();  // parts are those of the next problem, too
 }
 
 template <class F, int D, int slots>

@@ -150,6 +150,30 @@ TEST(Backend, ManyMoreProblemsThanBlocksOfVeryDifferentLengths) {
   }
 }
 
+// Both sweeps of a block use the same scratch.
+TEST(Backend, TwoMixturesOfAModelDoNotDisturbEachOther) {
+  const int n = 200, d = 2;
+  Model p;
+  const auto one = cavi::testing::full_mixture(p, "one", Matrix(clusters(n, d, 8), n, d));
+  const auto two = cavi::testing::full_mixture(p, "two", Matrix(clusters(n, d, 9), n, d));
+  Factorisation q(p);
+  Options options;
+  options.precision = Scalar::float32;
+  options.start_updates = {{one.pi}, {two.pi}, {one.mu}, {two.mu}};
+  for (const auto& v : {one, two}) q.joint({v.mu, v.lambda}).start_labels(v.z, cavi::testing::labels(n, 3));
+  const auto run = [&](const Device& device) {
+    return infer(p, q, {{one.z}, {two.z}, {one.pi}, {two.pi}, {one.mu}, {two.mu}}, {3, 0}, device, options).summary();
+  };
+  const Summary here = run(Device::cpu(1));
+  for (std::uint32_t seed = 0; seed < 16; ++seed) {
+    emulator::reset(emulator::options_for(seed));
+    const Summary there = run(Device::cuda(0));
+    EXPECT_EQ(there.kernel, "whole");
+    EXPECT_NEAR(there.elbo, here.elbo, 1e-5 * n) << seed;
+    ASSERT_EQ(emulator::verdict(), "") << "seed " << seed;
+  }
+}
+
 TEST(Backend, OutOfMemorySaysHowMuchWasAskedForAndWhatThereIs) {
   emulator::Options small;
   small.device_bytes = 64 << 10;

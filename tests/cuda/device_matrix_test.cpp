@@ -67,6 +67,42 @@ TEST(DeviceMatrix, WaitsForTheCallersStream) {
   }
 }
 
+// The estimator looks at the rows from the host first, which waits for them; the engine does not.
+TEST(DeviceMatrix, TheEngineLetsTheDeviceWaitForTheCallersStream) {
+  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, 4));
+  const auto bounds = [](const Matrix& rows) {
+    Model p;
+    const cavi::testing::MixtureVariables v = cavi::testing::full_mixture(p, "one", rows);
+    Factorisation q(p);
+    q.joint({v.mu, v.lambda}).start_labels(v.z, cavi::testing::labels(kRows, 3));
+    Options options;
+    options.start_updates = {{v.pi}, {v.mu}};
+    return infer(p, q, {{v.z}, {v.pi}, {v.mu}}, {3, 0}, Device::cuda(0), options).summary().elbo_trace;
+  };
+  const auto expected = bounds(Matrix(x, kRows, kFeatures));
+  for (std::uint32_t seed = 0; seed < 16; ++seed) {
+    emulator::reset(emulator::options_for(seed));
+    const programs::Stream stream;
+    const programs::PinnedArray<float> host(x.size());
+    const DeviceArray<float> rows(x.size());
+    const programs::Quiesce quiesce;
+    std::copy(x.begin(), x.end(), host.data());
+    check(cudaMemcpyAsync(rows.data(), host.data(), x.size() * sizeof(float), cudaMemcpyHostToDevice, stream.handle));
+    EXPECT_EQ(bounds(device_view(rows.data(), kRows, kFeatures, 0, 0, stream.handle)), expected) << seed;
+  }
+}
+
+TEST(DeviceMatrix, RowsHaveArrivedWhenTheyHaveBeenRead) {
+  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, 5));
+  for (std::uint32_t seed = 0; seed < 16; ++seed) {
+    emulator::reset(emulator::options_for(seed));
+    const DeviceArray<float> device(x);
+    const programs::PinnedArray<float> host(x.size());  // copies to memory that is not pinned wait by themselves
+    device_view(device.data(), kRows, kFeatures).source()->read(0, kRows, host.data());
+    EXPECT_EQ(std::vector<float>(host.data(), host.data() + x.size()), x) << seed;
+  }
+}
+
 struct Tensor {
   DLManagedTensor managed{};
   std::int64_t shape[2] = {kRows, kFeatures}, strides[2] = {kStride, 1};
