@@ -70,7 +70,10 @@ bool few_enough_for_points(int k, int d) {
   const int slots = k <= 4 || d == 4 ? 4 : k <= 8 || d == 3 ? 8 : 16;
   return d <= 4 && k <= 8 * slots;
 }
-double fused_bytes(int d, double points) { return 4 * ((d + 3) / 4 * 4 * (points + 4) + points) + 32 * points; }
+double fused_bytes(int d, int points) {
+  const int padded = (d + 3) / 4 * 4;
+  return 4.0 * (double(padded) * (points + 4) + points) + 32.0 * points;
+}
 
 }  // namespace
 
