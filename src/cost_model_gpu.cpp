@@ -4,9 +4,9 @@
 // Counted: instructions of a thread for a pair of row and component (a multiply-add is one), bytes through shared
 // memory and L2, exponentials. Assumed: 32 bytes per cycle and multiprocessor from L2, 128 from shared memory, 16
 // exponentials, the boost clock throughout. Fitted to bench/results/h100.json: the share of the issue slots that a
-// regime fills (few warps are resident, and they wait for each other), and the time outside the pass over the rows. In
-// those runs each row belongs to one component alone, so the shares are those of scoring; accumulating is taken to be
-// as good.
+// regime fills (few warps are resident, and they wait for what they have issued, on any GPU alike), and the time
+// outside the pass over the rows. In most of those runs a row belongs to one component alone, so the shares are those
+// of scoring; accumulating is taken to be as good. GPUs other than an H100 have not been measured.
 #include "src/cost_model.hpp"
 
 #include <algorithm>
@@ -48,6 +48,8 @@ constexpr Regime kRegimes[] = {
     {"chunked", 0.092, 0.092, {11, 4, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 0, 0}},
     {"tile", 0.1, 0.1, {16, 4, 1.5}, {16, 4, 0}, {8, 4, 1.5}, {8, 4, 0}, {0, 0, 0}, 12, 128, 2, {0, 0, 0}}};
 
+constexpr double kIssue = 128;         ///< instructions of threads that a multiprocessor issues in a cycle
+constexpr double kAttained = 0.9;      ///< of its float32 lanes, at best
 constexpr double kCyclesOfWhole = 12;  ///< of a block that does a whole fit, for a pair: it waits most of the time
 constexpr int kBlocksOfWhole = 3;      ///< on a multiprocessor
 constexpr std::int64_t kRowsOfWhole = 4096;
@@ -102,8 +104,9 @@ Prediction predict(const SweepShape& s, const GpuMachine& gpu) {
   const int width = s.precision == Scalar::float64 ? 2 : 1;
   const std::string_view name = gpu_regime(s);
   const Regime& r = regime_named(name == "whole" ? "fused" : name);
-  const double slots = ((q > 0 ? r.full : r.axes)(d, q) + s.live * (q > 0 ? r.live_full : r.live_axes)(d, q)) * width /
-                       (gpu.lanes * (q > 0 ? r.share_full : r.share_axes));  // cycles of a multiprocessor
+  const double instructions = (q > 0 ? r.full : r.axes)(d, q) + s.live * (q > 0 ? r.live_full : r.live_axes)(d, q);
+  const double rate = std::min(kIssue * (q > 0 ? r.share_full : r.share_axes), kAttained * gpu.lanes);
+  const double slots = instructions * width / rate;  // cycles of a multiprocessor for a pair
   if (name == "whole") {
     const double rounds = std::ceil(s.fits / (gpu.multiprocessors * kBlocksOfWhole));
     const double cycles = std::max(kCyclesOfWhole, slots * kBlocksOfWhole);
