@@ -33,9 +33,9 @@ def machine():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}"
 
 
-def bench(cavi, rows, features, components, *more):
-    command = [cavi, "bench", "--json", "--device", "cpu", "--threads", "1", "--max-iter", "5", "--rows", str(rows),
-               "--features", str(features), "--n-components", str(components), *more]
+def bench(cavi, rows, features, components, *more, sweeps=5):
+    command = [cavi, "bench", "--json", "--device", "cpu", "--threads", "1", "--max-iter", str(sweeps), "--rows",
+               str(rows), "--features", str(features), "--n-components", str(components), *more]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     for run in result["runs"]:
         for key in ("fma_peak_gflops", "read_bandwidth_gb_per_second"):

@@ -5,6 +5,8 @@
 // `cavi bench --json`. Google Benchmark chooses among them, repeats and writes files:
 //
 //   sweep_bench --benchmark_filter=K/ --benchmark_out=FILE --benchmark_out_format=json
+//
+// bench/results/sweeps.json is of a machine with much else to do: what compares there are processor times.
 #include <cavi/cavi.hpp>
 
 #include "src/cli/bench_report.hpp"
@@ -18,6 +20,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -182,10 +185,21 @@ void add_all() {
   add("batch/full/1000x1000x8/8", [](benchmark::State& state) { batch(state, 1000, {1000, 8, 8}); });
 }
 
+/// "AMD EPYC"; empty when the system does not say.
+std::string processor_name() {
+  std::ifstream cpus("/proc/cpuinfo");
+  for (std::string line; std::getline(cpus, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
+  return "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   add_all();
+  benchmark::AddCustomContext("processor", processor_name());
+  benchmark::AddCustomContext("fma_peak_gflops", std::to_string(1e-9 * machine().flops));
+  benchmark::AddCustomContext("read_bandwidth_gb_per_second", std::to_string(1e-9 * machine().bandwidth));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
