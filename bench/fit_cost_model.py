@@ -5,6 +5,7 @@
   bench/fit_cost_model.py measure CAVI RUNS.json     # one thread, some minutes
   bench/fit_cost_model.py fit RUNS.json              # writes src/cpu_costs.inc
   bench/fit_cost_model.py check CAVI OUT.json        # shapes that the fit has not seen, as a table and a file
+  bench/fit_cost_model.py compare SWEEPS.json        # what sweep_bench wrote: where the model holds, and where not
 
 Times are processor times of one thread, so that a busy machine disturbs little; they become multiply-adds by the peak
 of the same run. Costs are the non-negative ones with the least squares of relative errors.
@@ -114,5 +115,17 @@ def check(cavi, file):
     save(file, runs)
 
 
+def compare(file):
+    data = json.load(open(file))
+    threads = data["context"]["num_cpus"]
+    off = [(r["predicted_ms_per_sweep"] / (r["processor_ms_per_sweep"] / threads), r["name"].split("/iterations")[0])
+           for r in data["benchmarks"] if "predicted_ms_per_sweep" in r]
+    within = sum(abs(ratio - 1) <= 0.25 for ratio, _ in off)
+    print(f"{within} of {len(off)} sweeps within 25 %; not:")
+    for ratio, name in sorted(off):
+        if abs(ratio - 1) > 0.25:
+            print(f"  {name}: predicted {ratio:.2f} of measured")
+
+
 if __name__ == "__main__":
-    {"measure": measure, "fit": fit, "check": check}[sys.argv[1]](*sys.argv[2:])
+    {"measure": measure, "fit": fit, "check": check, "compare": compare}[sys.argv[1]](*sys.argv[2:])

@@ -13,6 +13,7 @@
 #include "src/cli/bench_rows.hpp"
 #include "src/cli/measure.hpp"
 #include "src/cli/peaks.hpp"
+#include "src/family.hpp"
 #include "src/work.hpp"
 
 #include <benchmark/benchmark.h>
@@ -36,8 +37,6 @@ using Type = CovarianceType;
 constexpr int kRepeats = 7, kSweeps = 10;
 const std::pair<const char*, Type> kTypes[] = {
     {"full", Type::full}, {"tied", Type::tied}, {"diag", Type::diag}, {"spherical", Type::spherical}};
-const std::pair<const char*, Family> kFamilies[] = {
-    {"bernoulli", Family::bernoulli}, {"poisson", Family::poisson}, {"exponential", Family::exponential}};
 const std::pair<const char*, RowKind> kKinds[] = {{"overlapping", RowKind::overlapping},
                                                   {"separated", RowKind::separated},
                                                   {"far", RowKind::far},
@@ -165,10 +164,10 @@ void add_all() {
     }
   }
   const Shape usual{100'000, 16, 32};
-  for (const auto& [name, family] : kFamilies) {
+  for (const IndependentFamily& f : independent_families()) {
     MixtureOptions o = options_of(Type::full, usual.components);
-    o.family = family;
-    add_sweep(name_of("family", name, usual), o, RowKind::overlapping, usual);
+    o.family = f.family;
+    add_sweep(name_of("family", f.name, usual), o, RowKind::overlapping, usual);
   }
   for (const auto& [name, kind] : kKinds)
     for (const auto& type : {kFull, kDiag})

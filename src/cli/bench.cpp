@@ -192,7 +192,7 @@ Command add_bench(CLI::App& app) {
   group = "Model";
   add(group, "--n-components", a->fit.n_components, "K",
       "Number of components (required), or several: 1:20, or\n2,4,8");
-  add(group, "--family", a->fit.family, "FAMILY", "gaussian (default), bernoulli, poisson or exponential");
+  add(group, "--family", a->fit.family, "FAMILY", "gaussian (default) or another one of cavi fit");
   add(group, "--covariance-type", a->fit.covariance_type, "TYPE", "full (default), tied, diag, spherical, or several");
   group = "Measurement";
   add(group, "--max-iter", a->fit.max_iter, "I", "Sweeps of a fit (default 10)");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/cli/bench_rows.hpp"
 
+#include "src/family.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -29,6 +31,14 @@ double noise(std::uint64_t bits) {
   return (sum / 65535 - 2) * std::sqrt(3.0);
 }
 
+/// A number that the family can have, one where there is none of that size.
+double as_family(ComponentFamily family, double z) {
+  if (family == ComponentFamily::gaussian) return z;
+  const IndependentFamily& f = family_of(family);
+  const double size = f.whole ? std::floor(2 * std::abs(z)) : std::abs(z);
+  return f.holds(size) ? size : 1;
+}
+
 }  // namespace
 
 Matrix make_rows(ComponentFamily family, RowKind kind, std::int64_t rows, int features) {
@@ -41,13 +51,7 @@ Matrix make_rows(ComponentFamily family, RowKind kind, std::int64_t rows, int fe
     for (int d = 0; d < features; ++d) {
       double z = noise(random()) + origin + shift * double((n + d) % kClusters == 0);
       if (kind == RowKind::denormal && (n / kClusters + d) % 2) z *= 1e-40;
-      float& number = x[std::size_t(n) * std::size_t(features) + std::size_t(d)];
-      switch (family) {
-        case ComponentFamily::gaussian: number = float(z); break;
-        case ComponentFamily::bernoulli: number = z > 0 ? 1 : 0; break;
-        case ComponentFamily::poisson: number = float(std::floor(2 * std::abs(z))); break;
-        case ComponentFamily::exponential: number = float(std::abs(z)); break;
-      }
+      x[std::size_t(n) * std::size_t(features) + std::size_t(d)] = float(as_family(family, z));
     }
   return Matrix(std::move(x), rows, features);
 }

@@ -66,7 +66,7 @@ TEST(Bench, TakesRowsOfAFileAndOtherFamilies) {
   EXPECT_EQ(file.at("rows"), 272);
   EXPECT_EQ(file.at("features"), 2);
   EXPECT_EQ(file.at("precision"), "float64");
-  for (const char* family : {"bernoulli", "poisson", "exponential"}) {
+  for (const char* family : {"bernoulli", "poisson", "exponential", "geometric"}) {
     const json run =
         bench({"--rows", "60", "--features", "3", "--n-components", "2", "--family", family}).at("runs").at(0);
     EXPECT_EQ(run.at("family"), family);
