@@ -3,11 +3,16 @@
 //
 //   device_shapes [--device cuda:0|cpu] [--rows-scale 1.0] [--only TEXT] [--json FILE]
 //
-// Data are overlapping clusters, so that no responsibility is negligible; fits start from the labels of the clusters.
+// Data are clusters with means two standard deviations about the origin in each feature, and fits start from their
+// labels: they overlap in few features and are apart in many, where sums have little to do (`live`: the share of pairs
+// of row and component that matter).
 // The time is Summary::seconds, all launches and waits included, over as many sweeps as make it about half a second.
 // `floor` is the largest of memory, fp32 issue and tensor time of an H100 (3.35 TB/s, 67 TFLOP/s fp32, 3xTF32 where D
-// is at least 32): what no kernel of that arithmetic can beat.
+// is at least 32): what no kernel of that arithmetic can beat. `predicted` is what src/cost_model.hpp says of this GPU.
 #include <cavi/cavi.hpp>
+
+#include "src/cost_model.hpp"
+#include "src/work.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -85,15 +90,23 @@ Data make(std::int64_t rows, const Shape& s) {
   return data;
 }
 
-double statistics(const Shape& s) {
-  const double d = s.features;
-  switch (s.type) {
-    case CovarianceType::full: return d * (d + 1) / 2 + d + 1;
-    case CovarianceType::tied: return d + 1;
-    case CovarianceType::diag: return 2 * d + 1;
-    case CovarianceType::spherical: return d + 2;
+/// Share of the pairs that matter: clusters have means two standard deviations about the origin in each feature, and a
+/// responsibility of less than 2^-40 counts as none. From the first sweep on it is as good as the clusters' own.
+double live_pairs(const Shape& s) {
+  int near = 0;
+  for (int j = 1; j < s.components; ++j) {
+    double square = 0;
+    for (int d = 0; d < s.features; ++d) {
+      const auto mean = [&](int k) { return 2 * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77); };
+      square += std::pow(mean(j) - mean(0), 2);
+    }
+    near += square / 2 < 40 * std::log(2.0);
   }
-  return 0;
+  return double(1 + near) / s.components;
+}
+
+double operations(const Shape& s, double pairs) {
+  return 4 * pairs * statistics_per_component(ComponentFamily::gaussian, s.type, s.features);
 }
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -124,7 +137,7 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
     best = seconds / sweeps;
   } else {
     const double guess =
-        1e-4 + 4 * double(rows) * s.components * statistics(s) / (device.kind() == Device::Kind::cuda ? 2e13 : 1e11);
+        1e-4 + operations(s, double(rows) * s.components) / (device.kind() == Device::Kind::cuda ? 2e13 : 1e11);
     o.max_iter = int(std::clamp(0.25 / guess, 3.0, 1000.0));
     Mixture mixture(o, device);
     for (int repeat = 0; repeat < 2; ++repeat) {
@@ -151,12 +164,21 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
   out["sweeps"] = sweeps;
   out["ms_per_sweep"] = ms;
   out["pairs_per_second"] = pairs;
-  out["gflops"] = 4e-9 * pairs * statistics(s);
+  out["gflops"] = 1e-9 * operations(s, pairs);
   out["elbo"] = bound;
   out["wall_seconds"] = now() - begin;
   char bits[32];
   std::snprintf(bits, sizeof bits, "%a", bound);
   out["elbo_bits"] = bits;
+  const double live = live_pairs(s);
+  out["live_pairs"] = live;
+  if (const GpuMachine* gpu = find_gpu(device.description())) {
+    const Prediction predicted = predict({double(each), s.features, s.components, double(fits),
+                                          ComponentFamily::gaussian, s.type, Scalar::float32, live},
+                                         *gpu);
+    out["predicted_ms_per_sweep"] = 1e3 * predicted.seconds;
+    out["predicted_bound_by"] = predicted.by;
+  }
   if (s.floor_ms > 0) out["h100_floor_ms"] = s.floor_ms * double(rows) / double(s.rows);
   return out;
 }
@@ -183,14 +205,17 @@ int main(int argc, char** argv) try {
       device == "cpu" ? Device::cpu() : Device::cuda(device.size() > 5 ? std::atoi(device.c_str() + 5) : 0);
   nlohmann::json all = {
       {"device", where.name()}, {"description", where.description()}, {"shapes", nlohmann::json::array()}};
-  std::printf("%s: %s\n%-24s %10s %12s %10s %10s %8s %8s\n", where.name().c_str(), where.description().c_str(), "shape",
-              "ms/sweep", "pairs/s", "GFLOP/s", "floor ms", "of floor", "wall s");
+  std::printf("%s: %s\n%-24s %10s %10s %8s %6s %12s %10s %10s %8s %8s\n", where.name().c_str(),
+              where.description().c_str(), "shape", "ms/sweep", "predicted", "by", "live", "pairs/s", "GFLOP/s",
+              "floor ms", "of floor", "wall s");
   for (const Shape& s : kShapes) {
     if (std::string(s.name).find(only) == std::string::npos) continue;
     const nlohmann::json r = measure(s, scale, where);
     const double ms = r["ms_per_sweep"], floor = r.value("h100_floor_ms", 0.0);
-    std::printf("%-24s %10.4g %12.4g %10.4g %10.4g %7.0f%% %8.2f\n", s.name, ms, double(r["pairs_per_second"]),
-                double(r["gflops"]), floor, floor > 0 ? 100 * floor / ms : 0.0, double(r["wall_seconds"]));
+    std::printf("%-24s %10.4g %10.4g %8s %5.1f%% %12.4g %10.4g %10.4g %7.0f%% %8.2f\n", s.name, ms,
+                r.value("predicted_ms_per_sweep", 0.0), r.value("predicted_bound_by", "-").c_str(),
+                100 * double(r["live_pairs"]), double(r["pairs_per_second"]), double(r["gflops"]), floor,
+                floor > 0 ? 100 * floor / ms : 0.0, double(r["wall_seconds"]));
     if (r.contains("kmeans_start_seconds"))
       std::printf("  ... reading, prior and k-means of it: %.2f s\n", double(r["kmeans_start_seconds"]));
     std::fflush(stdout);

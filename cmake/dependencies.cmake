@@ -21,7 +21,7 @@ target_include_directories(Random123::Random123 SYSTEM INTERFACE ${RANDOM123_INC
 
 find_path(DLPACK_INCLUDE_DIR dlpack/dlpack.h REQUIRED)
 
-if(CAVI_BUILD_CLI)
+if(CAVI_BUILD_CLI OR CAVI_BUILD_BENCHMARKS)
   find_package(CLI11 2.1 REQUIRED)
 endif()
 if(CAVI_BUILD_TESTS)

@@ -30,6 +30,7 @@ Command add_score(CLI::App& app);
 Command add_sample(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_convert(CLI::App& app);
+Command add_bench(CLI::App& app);
 Command add_completion(CLI::App& app);
 Command add_man(CLI::App& app);
 

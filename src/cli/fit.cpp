@@ -14,18 +14,9 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <set>
 
 namespace cavi::cli {
 namespace {
-
-/// What is wrong with any of the sets, once each.
-void complain_about(const std::vector<MixtureOptions>& sets, int n_features, Complaints& complaints) {
-  std::set<std::string> said;
-  for (const MixtureOptions& o : sets)
-    for (const std::string& problem : o.problems(n_features))
-      if (said.insert(problem).second) complaints.add(in_words_of_options(problem));
-}
 
 /// Options that are for one fit alone.
 void require_one_fit(const FitArguments& a, const char* instead, Complaints& complaints) {

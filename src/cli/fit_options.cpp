@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <utility>
 
 namespace cavi::cli {
@@ -114,6 +115,13 @@ std::vector<MixtureOptions> read_fit_options(const FitArguments& a, Complaints& 
     for (MixtureOptions& o : all)
       if (o.weight_concentration_prior_type != WeightPrior::pitman_yor) o.discount = 0;
   return all;
+}
+
+void complain_about(const std::vector<MixtureOptions>& sets, int n_features, Complaints& complaints) {
+  std::set<std::string> said;
+  for (const MixtureOptions& o : sets)
+    for (const std::string& problem : o.problems(n_features))
+      if (said.insert(problem).second) complaints.add(in_words_of_options(problem));
 }
 
 }  // namespace cavi::cli

@@ -27,4 +27,7 @@ struct FitArguments {
 /// file or need the data come later, but at least one set comes in any case.
 std::vector<MixtureOptions> read_fit_options(const FitArguments& a, Complaints& complaints);
 
+/// What is wrong with any of the sets for rows with so many columns, once each.
+void complain_about(const std::vector<MixtureOptions>& sets, int n_features, Complaints& complaints);
+
 }  // namespace cavi::cli

@@ -51,8 +51,9 @@ int run(int argc, char** argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.formatter(std::make_shared<Help>());
   app.get_formatter()->column_width(34);
-  const std::vector<Command> commands{add_fit(app),  add_predict(app), add_score(app),      add_sample(app),
-                                      add_info(app), add_convert(app), add_completion(app), add_man(app)};
+  const std::vector<Command> commands{add_fit(app),    add_predict(app),    add_score(app),
+                                      add_sample(app), add_info(app),       add_convert(app),
+                                      add_bench(app),  add_completion(app), add_man(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

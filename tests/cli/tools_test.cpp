@@ -23,7 +23,7 @@ using cavi::test::test_file;
 using nlohmann::json;
 
 const std::string kFaithful = test_file("data/faithful.csv");
-const std::vector<std::string> kCommands{"fit", "predict", "score", "sample", "info", "convert", "completion"};
+const std::vector<std::string> kCommands{"fit", "predict", "score", "sample", "info", "convert", "bench", "completion"};
 
 std::string out(const std::vector<std::string>& arguments) {
   const auto run = run_cavi(arguments);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sweep on a GPU: the busiest of its units, counted from the code of the kernels, and what waits for its turn.
+//
+// Counted: instructions of a thread for a pair of row and component (a multiply-add is one), bytes through shared
+// memory and L2, exponentials. Assumed: 32 bytes per cycle and multiprocessor from L2, 128 from shared memory, 16
+// exponentials, the boost clock throughout. Fitted to bench/results/h100.json: the share of the issue slots that a
+// regime fills (few warps are resident, and they wait for what they have issued, on any GPU alike), and the time
+// outside the pass over the rows. In most of those runs a row belongs to one component alone, so the shares are those
+// of scoring; accumulating is taken to be as good. GPUs other than an H100 have not been measured.
+#include "src/cost_model.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace cavi {
+namespace {
+
+/// As published: NVIDIA's data sheets and architecture white papers (SXM where there are several). The first whose
+/// name fits counts.
+constexpr GpuMachine kGpus[] = {{"H100", 132, 1.98, 3350, 128, 1024},  {"H200", 132, 1.98, 4800, 128, 1024},
+                                {"A100", 108, 1.41, 2039, 64, 512},    {"L40S", 142, 2.52, 864, 128, 256},
+                                {"B200", 148, 1.965, 8000, 128, 2048}, {"RTX 4090", 128, 2.52, 1008, 128, 128}};
+
+/// A number for each pair of row and component: constant + feature D + cell Q, where Q = D (D + 1) / 2 for a precision
+/// matrix each and 0 for other families.
+struct PerPair {
+  double constant, feature, cell;
+  double operator()(double d, double q) const { return constant + feature * d + cell * q; }
+};
+
+struct Regime {
+  std::string_view name;
+  double share_full, share_axes;  ///< of issue slots that are filled
+  PerPair full, axes;             ///< instructions for all pairs: scores, exponentials, the list of those that matter
+  PerPair live_full, live_axes;   ///< more of them for pairs that matter
+  PerPair shared;                 ///< bytes
+  double l2;                      ///< bytes for a pair beside parameters
+  double rows_of_parameters;      ///< that are scored with parameters read once from L2; 0: they stay on chip
+  double reads;                   ///< of the rows from memory
+  PerPair tensor;                 ///< multiply-adds on tensor cores
+};
+
+/// kernels/cuda/: mixture_points.cu, mixture_fused_*.cu, mixture_chunked.cu, mixture_tile.cuh. A new regime is a row.
+constexpr Regime kRegimes[] = {
+    {"points", 0.40, 0.40, {6, 2.5, 1.1}, {6, 3, 0}, {2, 2, 1}, {2, 2, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
+    {"fused", 0.21, 0.15, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
+    {"chunked", 0.092, 0.092, {11, 4, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 0, 0}},
+    {"tile", 0.1, 0.1, {16, 4, 1.5}, {16, 4, 0}, {8, 4, 1.5}, {8, 4, 0}, {0, 0, 0}, 12, 128, 2, {0, 0, 0}}};
+
+constexpr double kIssue = 128;         ///< instructions of threads that a multiprocessor issues in a cycle
+constexpr double kAttained = 0.9;      ///< of its float32 lanes, at best
+constexpr double kCyclesOfWhole = 12;  ///< of a block that does a whole fit, for a pair: it waits most of the time
+constexpr int kBlocksOfWhole = 3;      ///< on a multiprocessor
+constexpr std::int64_t kRowsOfWhole = 4096;
+
+double cells(const SweepShape& s) {
+  const double d = s.features;
+  return s.family == ComponentFamily::gaussian && s.covariance_type == CovarianceType::full ? d * (d + 1) / 2 : 0;
+}
+
+/// The frame of the parameters, updates and the bound: chains of small launches, in which a matrix of D x D is
+/// factored column by column.
+double seconds_beside_pass(const SweepShape& s) { return cells(s) > 0 ? 15e-6 + 39e-6 * s.features : 60e-6; }
+
+const Regime& regime_named(std::string_view name) {
+  return *std::find_if(std::begin(kRegimes), std::end(kRegimes) - 1, [&](const Regime& r) { return r.name == name; });
+}
+
+/// Sizes as in mixture_float32.hpp: components of a thread, lanes that share a point, bytes of a block's rows.
+bool few_enough_for_points(int k, int d) {
+  const int slots = k <= 4 || d == 4 ? 4 : k <= 8 || d == 3 ? 8 : 16;
+  return d <= 4 && k <= 8 * slots;
+}
+double fused_bytes(int d, int points) {
+  const int padded = (d + 3) / 4 * 4;
+  return 4.0 * (double(padded) * (points + 4) + points) + 32.0 * points;
+}
+
+}  // namespace
+
+std::span<const GpuMachine> known_gpus() { return kGpus; }
+
+const GpuMachine* find_gpu(std::string_view description) {
+  for (const GpuMachine& gpu : kGpus)
+    if (description.find(gpu.name) != std::string_view::npos) return &gpu;
+  return nullptr;
+}
+
+std::string_view gpu_regime(const SweepShape& s) {
+  constexpr double kShared = 96 << 10, kSums = 320 << 20;
+  if (s.rows <= kRowsOfWhole) return "whole";
+  if (s.precision == Scalar::float64 || s.family != ComponentFamily::gaussian) return "tile";
+  if (few_enough_for_points(s.components, s.features)) return "points";
+  const bool fits = fused_bytes(s.features, 256) <= kShared;
+  const double blocks = std::ceil(s.features / 4.0), sums = s.components * (1 + s.features + 8 * blocks * (blocks + 1));
+  if (cells(s) > 0 && fused_bytes(s.features, 128) <= kShared && (!fits || 8 * 132 * sums > kSums)) return "chunked";
+  return fits ? "fused" : "tile";
+}
+
+Prediction predict(const SweepShape& s, const GpuMachine& gpu) {
+  const double d = s.features, q = cells(s), rows = s.rows * s.fits, pairs = rows * s.components;
+  const double hertz = 1e9 * gpu.ghz, all = hertz * gpu.multiprocessors;  // cycles per second of all multiprocessors
+  const int width = s.precision == Scalar::float64 ? 2 : 1;
+  const std::string_view name = gpu_regime(s);
+  const Regime& r = regime_named(name == "whole" ? "fused" : name);
+  const double instructions = (q > 0 ? r.full : r.axes)(d, q) + s.live * (q > 0 ? r.live_full : r.live_axes)(d, q);
+  const double rate = std::min(kIssue * (q > 0 ? r.share_full : r.share_axes), kAttained * gpu.lanes);
+  const double slots = instructions * width / rate;  // cycles of a multiprocessor for a pair
+  if (name == "whole") {
+    const double rounds = std::ceil(s.fits / (gpu.multiprocessors * kBlocksOfWhole));
+    const double cycles = std::max(kCyclesOfWhole, slots * kBlocksOfWhole);
+    return {rounds * s.rows * s.components * cycles / hertz, "latency"};
+  }
+  const double parameters = 4 * width * (1 + d + std::max(q, d));
+  const double l2 = width * r.l2 + (r.rows_of_parameters > 0 ? parameters / r.rows_of_parameters : 0);
+  const std::array<Prediction, 6> units{{{pairs * slots / all, "issue"},
+                                         {pairs * r.tensor(d, q) / (all * gpu.tensor), "tensor"},
+                                         {pairs * r.shared(d, q) / (all * 128), "shared"},
+                                         {pairs * l2 / (all * 32), "L2"},
+                                         {rows * d * 4 * width * r.reads / (1e9 * gpu.bandwidth), "HBM"},
+                                         {pairs / (all * 16), "special"}}};
+  const Prediction pass =
+      *std::max_element(units.begin(), units.end(), [](auto& a, auto& b) { return a.seconds < b.seconds; });
+  const double beside = seconds_beside_pass(s);
+  return {pass.seconds + beside, pass.seconds >= beside ? pass.by : "latency"};
+}
+
+}  // namespace cavi
