@@ -11,7 +11,8 @@
 ///     state                                                State::q; checkpoints only
 ///
 /// All of them are float64. meta.json: format, format_version, library_version, n_features, column_names when the data
-/// have some, options, summary, and for a checkpoint data, what it was fitted to. Names of options, and words for their values, are those of the API.
+/// have some, options, summary, and for a checkpoint data, what it was fitted to. Names of options, and words for their
+/// values, are those of the API.
 #pragma once
 
 #include "src/fingerprint.hpp"
