@@ -3,6 +3,8 @@
 #include "src/model_file.hpp"
 #include "tests/fits.hpp"
 
+#include <cavi/io.hpp>
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -173,6 +175,25 @@ TEST(Checkpoint, ThatCannotBeWrittenEndsTheFit) {
   message_of<OptionError>([&] { Mixture(o, Device::cpu(1)); });
   o.checkpoint_every = 10;
   message_of<OptionError>([&] { fit_batch(o, three_clouds(40, 2, 8), {0, 20, 40}, Device::cpu(1)); });
+}
+
+TEST(Checkpoint, AndModelKeepTheNamesOfColumns) {
+  const Folder folder;
+  const std::filesystem::path rows = folder.write("x.csv", "width,\"a, \"\"b\"\"\"\n1,2\n3,5\n4,4\n0,1\n");
+  MixtureOptions o = options(CovarianceType::diag, WeightPrior::dirichlet);
+  o.checkpoint = folder.path / "checkpoint.npz";
+  const std::vector<std::string> names{"width", "a, \"b\""};
+  const Mixture m = fitted(o, open_matrix(rows));
+  m.save(folder.path / "a.npz");
+  EXPECT_EQ(m.posterior().column_names, names);
+  for (const char* file : {"a.npz", "checkpoint.npz"}) {
+    const Mixture back = Mixture::load(folder.path / file, Device::cpu(1));
+    EXPECT_EQ(back.posterior().column_names, names) << file;
+    EXPECT_EQ(message_of<ShapeError>([&] {
+                back.predict(Matrix(std::vector<double>{1, 2, 3}, 1, 3));
+              }),
+              "array: 3 columns, but the mixture was fitted to data with 2 (width, a, \"b\")");
+  }
 }
 
 }  // namespace

@@ -52,25 +52,6 @@ TEST(Model, ComesBackToTheLastBit) {
   EXPECT_EQ(folder.size(), 2);
 }
 
-TEST(Model, KeepsTheNamesOfColumns) {
-  const Folder folder;
-  const std::filesystem::path rows = folder.write("x.csv", "width,\"a, \"\"b\"\"\"\n1,2\n3,5\n4,4\n0,1\n");
-  MixtureOptions o = options(CovarianceType::diag, WeightPrior::dirichlet);
-  o.checkpoint = folder.path / "checkpoint.npz";
-  const std::vector<std::string> names{"width", "a, \"b\""};
-  const Mixture m = fitted(o, open_matrix(rows));
-  m.save(folder.path / "a.npz");
-  EXPECT_EQ(m.posterior().column_names, names);
-  for (const char* file : {"a.npz", "checkpoint.npz"}) {
-    const Mixture back = Mixture::load(folder.path / file, Device::cpu(1));
-    EXPECT_EQ(back.posterior().column_names, names) << file;
-    EXPECT_EQ(message_of<ShapeError>([&] {
-                back.predict(Matrix(std::vector<double>{1, 2, 3}, 1, 3));
-              }),
-              "array: 3 columns, but the mixture was fitted to data with 2 (width, a, \"b\")");
-  }
-}
-
 /// Any number that an option may have, the awkward ones often.
 double any_positive(std::mt19937_64& rng) {
   const double awkward[]{5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1.0 / 3, 1e-6,

@@ -92,9 +92,9 @@ TEST_F(Model, ScorePrintsTheMeanOrEveryRow) {
 
 TEST_F(Model, SamplePrintsRows) {
   const Table t = parse(out("sample", {"--rows", "7", "--seed", "18446744073709551615"}));
-  EXPECT_EQ(t.head, "x0,x1");
+  EXPECT_EQ(t.head, "eruptions,waiting");
   EXPECT_EQ(t.values, library->sample(7, 18446744073709551615u).rows);
-  EXPECT_EQ(out("sample", {"--rows", "0"}), "x0,x1\n");
+  EXPECT_EQ(out("sample", {"--rows", "0"}), "eruptions,waiting\n");
 }
 
 TEST_F(Model, ResultsGoToFilesOfEveryKind) {
