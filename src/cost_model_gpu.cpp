@@ -42,6 +42,7 @@ struct Regime {
 };
 
 /// kernels/cuda/: mixture_points.cu, mixture_fused_*.cu, mixture_chunked.cu, mixture_tile.cuh. A new regime is a row.
+/// No run on record is of the tile pass: its share is a guess.
 constexpr Regime kRegimes[] = {
     {"points", 0.40, 0.40, {6, 2.5, 1.1}, {6, 3, 0}, {2, 2, 1}, {2, 2, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
     {"fused", 0.21, 0.15, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
