@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the scripts need on Debian 12 and its relatives; to be sourced.
 build_packages="g++ make cmake libeigen3-dev libfmt-dev libhwy-dev libzip-dev libhdf5-dev librandom123-dev nlohmann-json3-dev libcli11-dev libdlpack-dev"
-test_packages="libgtest-dev libbenchmark-dev libboost-dev librapidcheck-dev"
+test_packages="python3-numpy libgtest-dev libbenchmark-dev libboost-dev librapidcheck-dev"
 fuzz_packages="$test_packages clang-14 libclang-rt-14-dev"
 peers_packages="libbenchmark-dev libarmadillo-dev python3-venv"
 check_packages="clang-format-14 clang-tidy-14 util-linux"
