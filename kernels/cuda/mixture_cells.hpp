@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Matrices over features as cells of 4 x 4.
+/// Matrices over features as cells of 4 x 4 and, for tensor cores, blocks of 8 x 8.
 #pragma once
 
 #include "kernels/math/host_device.hpp"
@@ -26,6 +26,17 @@ CAVI_HOST_DEVICE constexpr std::int64_t packed_offset(int features, std::int64_t
 CAVI_HOST_DEVICE constexpr std::int64_t packed_size(Component c, int features) {
   if (c == Component::full || c == Component::tied) return packed_offset(features, cell_rows(features));
   return c == Component::diag ? padded(features) : c == Component::spherical ? 1 : 0;
+}
+
+inline constexpr int kBlock = 8;
+CAVI_HOST_DEVICE constexpr int block_rows(int features) { return (features + kBlock - 1) / kBlock; }
+/// The upper triangle of a D x D matrix as blocks, row of blocks by row, each block row-major: where the block (row,
+/// row) is.
+CAVI_HOST_DEVICE constexpr std::int64_t block_offset(int features, int row) {
+  return (std::int64_t(row) * block_rows(features) - row * (row - 1) / 2) * kBlock * kBlock;
+}
+CAVI_HOST_DEVICE constexpr std::int64_t blocks_size(int features) {
+  return block_offset(features, block_rows(features));
 }
 
 }  // namespace cavi::kernels::cuda

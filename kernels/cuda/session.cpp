@@ -43,13 +43,18 @@ std::vector<std::int64_t> all_problems(const Program& program) {
   return out;
 }
 
-/// Where blocks cannot have the shared memory that fast passes want, the plain one does.
+/// Where blocks cannot have the shared memory that fast passes want, the plain one does. Tensor cores of float32 came
+/// with compute capability 8.
 Lowered for_device(Lowered lowered, int ordinal) {
   constexpr int kWanted = 96 << 10;
-  int shared = 0;
+  int shared = 0, major = 0;
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal), "asking for shared memory");
-  for (DeviceOp& op : lowered.sweep)
-    if (op.kind == DeviceOp::Kind::mixture_sweep && shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal), "asking for compute capability");
+  for (DeviceOp& op : lowered.sweep) {
+    if (op.kind != DeviceOp::Kind::mixture_sweep) continue;
+    op.mixture_sweep.tensor_cores = major >= 8;
+    if (shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+  }
   return lowered;
 }
 
