@@ -28,15 +28,12 @@ CAVI_HOST_DEVICE constexpr std::int64_t packed_size(Component c, int features) {
   return c == Component::diag ? padded(features) : c == Component::spherical ? 1 : 0;
 }
 
-inline constexpr int kBlock = 8;
+inline constexpr int kBlock = 8, kBlocksHigh = 4;
 CAVI_HOST_DEVICE constexpr int block_rows(int features) { return (features + kBlock - 1) / kBlock; }
-/// The upper triangle of a D x D matrix as blocks, row of blocks by row, each block row-major: where the block (row,
-/// row) is.
-CAVI_HOST_DEVICE constexpr std::int64_t block_offset(int features, int row) {
-  return (std::int64_t(row) * block_rows(features) - row * (row - 1) / 2) * kBlock * kBlock;
-}
+/// The upper triangle of a D x D matrix as blocks in the order in which they are read: kBlocksHigh rows of blocks at a
+/// time, column by column from the diagonal, each block row-major.
 CAVI_HOST_DEVICE constexpr std::int64_t blocks_size(int features) {
-  return block_offset(features, block_rows(features));
+  return std::int64_t(block_rows(features)) * (block_rows(features) + 1) / 2 * kBlock * kBlock;
 }
 
 }  // namespace cavi::kernels::cuda

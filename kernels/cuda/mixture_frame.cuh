@@ -42,19 +42,20 @@ __device__ void round_root(const MixtureView<F, T>& view, int k, Warp warp) {
 
 /// The same in blocks, rounded to what tensor cores take as two numbers.
 __device__ inline void round_root_to_blocks(const MixtureView<components::Full, float>& view, int k, Warp warp) {
-  const int d = view.features, columns = block_rows(d) * kBlock;
+  const int d = view.features, blocks = block_rows(d);
   double* root = view.root_of(k);
   float* block = view.blocks_of(k);
-  for (int row = 0; row < d; row += kBlock)
-    for (int column = row; column < columns; column += kBlock, block += kBlock * kBlock)
-      for (int at = warp.rank(); at < kBlock * kBlock; at += warp.size()) {
-        const int i = row + at / kBlock, j = column + at % kBlock;
-        const bool inside = i <= j && j < d;
-        const float value = inside ? float(root[std::int64_t(i) * d + j]) : 0.0f;
-        const float high = round_to_tf32(value), both = high + round_to_tf32(value - high);
-        block[at] = both;
-        if (inside) root[std::int64_t(i) * d + j] = both;
-      }
+  for (int top = 0; top < blocks; top += kBlocksHigh)
+    for (int column = top; column < blocks; ++column)
+      for (int row = top; row < min(top + kBlocksHigh, column + 1); ++row, block += kBlock * kBlock)
+        for (int at = warp.rank(); at < kBlock * kBlock; at += warp.size()) {
+          const int i = row * kBlock + at / kBlock, j = column * kBlock + at % kBlock;
+          const bool inside = i <= j && j < d;
+          const float value = inside ? float(root[std::int64_t(i) * d + j]) : 0.0f;
+          const float high = round_to_tf32(value), both = high + round_to_tf32(value - high);
+          block[at] = both;
+          if (inside) root[std::int64_t(i) * d + j] = both;
+        }
 }
 
 template <class F, class T>

@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
     int points = 0;  // since the last flush
 #pragma unroll 1
     for (int part = 0; part < tiles; ++part) {
-      load_tile(view, begin.tile + part, tensor_padded(view.features), shared.x);
+      load_tile(view, begin.tile + part, sixteens * kSixteen, shared.x);
       int lives = 0;
       if (k < view.components) {
         const int tile = part * (view.components + 1) * kTile;

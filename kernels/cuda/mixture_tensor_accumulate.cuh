@@ -38,9 +38,9 @@ struct MomentSums {
   float first[kBlock] = {};
 };
 
-/// The number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop
-/// over tiles, for all shapes, it would take more registers than there are.
-__device__ inline int lane_anew() { return __shfl_sync(kAllLanes, Warp::rank(), Warp::rank()); }
+/// A number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop over
+/// tiles, for all shapes, it would take more registers than there are.
+__device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
 
 /// The list as the products want it: square roots, up to a multiple of eight.
 __device__ inline void take_roots(Live* live, int lives) {
@@ -55,7 +55,7 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
                                 int lives, MomentSums<most>& sums) {
   constexpr int kEight = kBlock * fused_stride(kTile);
   constexpr int kOwnRows = Shape::triangle ? 0 : 2 * Shape::rows;  // eights of rows that are no columns
-  const int lane = lane_anew(), g = lane / 4, t = lane % 4;
+  const int lane = anew(Warp::rank()), g = lane / 4, t = lane % 4;
   const float* centre = view.tensor_centre_of(k) + g;
   x += g * fused_stride(kTile);
   float m_row[kOwnRows + 1];
@@ -77,6 +77,8 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
     }
 #pragma unroll
     for (int pair = 0; pair < Shape::columns / 2; ++pair) {
+      // Half way, lest all loads come first and want more registers than there are.
+      if (pair == 2) __syncwarp();
       FragmentB b[2];
 #pragma unroll
       for (int side = 0; side < 2; ++side) {
@@ -105,11 +107,11 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
 template <class Shape, int most>
 __device__ inline void flush_moments(const FullView& view, int k, int row, int column, double* slab,
                                      MomentSums<most>& sums) {
-  const int lane = lane_anew(), g = lane / 4, t = lane % 4;
-  const int cells = int(cell_rows(view.features));
-  double* second = view.second(slab) + k * cells_size(view.features);
+  const int lane = anew(Warp::rank()), g = lane / 4, t = lane % 4;
+  const int features = anew(view.features), cells = int(cell_rows(features));
+  double* second = view.second(slab) + k * cells_size(features);
   constexpr int kTogether = 4;  // eights of columns
-  const auto inside = [&](int r, int c) { return r <= c && c < padded(view.features); };
+  const auto inside = [&](int r, int c) { return r <= c && c < padded(features); };
 #pragma unroll
   for (int i = 0; i < Shape::rows; ++i)
 #pragma unroll
@@ -137,14 +139,14 @@ __device__ inline void flush_moments(const FullView& view, int k, int row, int c
       }
     }
   if constexpr (Shape::triangle) {
-    double* first = view.first(slab) + std::int64_t(k) * view.features;
+    double* first = view.first(slab) + std::int64_t(k) * features;
 #pragma unroll
     for (int j = 0; j < Shape::columns; ++j) {
       float sum = sums.first[j];
       sum += __shfl_xor_sync(kAllLanes, sum, 1);
       sum += __shfl_xor_sync(kAllLanes, sum, 2);
       const int feature = column + j * kBlock + g;
-      if (t == 0 && feature < view.features) first[feature] += double(sum);
+      if (t == 0 && feature < features) first[feature] += double(sum);
       sums.first[j] = 0;
     }
   }

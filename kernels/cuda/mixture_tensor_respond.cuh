@@ -15,7 +15,6 @@ namespace cavi::kernels::cuda {
 
 inline constexpr int kTensorPoints = 64;                 ///< of a warp
 inline constexpr int kTensorParts = kTensorPoints / 16;  ///< as the rows of a product
-inline constexpr int kBlocksHigh = 4;                    ///< rows of blocks at a time
 
 struct alignas(8) Two {
   float v[2];
@@ -50,50 +49,47 @@ __device__ inline void add_block_column(const Two (&blocks)[kBlocksHigh], const 
   }
 }
 
-/// Squares of `rows` rows of blocks from row of blocks `row` on: of point 4 g + 2 (part % 2) + 32 (part / 2) and the
-/// next.
+/// `rows` blocks, of this lane.
 template <int rows>
-__device__ inline void add_block_rows(const FullView& view, int row, const float* root, const float* x,
+__device__ inline void take_blocks(const Two*& root, Two (&blocks)[kBlocksHigh]) {
+#pragma unroll
+  for (int b = 0; b < rows; ++b) blocks[b] = root[b * kWarp];
+  root += rows * kWarp;
+}
+
+/// Squares of `rows` rows of blocks, as many as are left or kBlocksHigh, from row of blocks `row` on: of points 4 g + 2
+/// (part % 2) + 32 (part / 2) and the next.
+template <int rows>
+__device__ inline void add_block_rows(const FullView& view, int row, const Two*& root, const float* x,
                                       const float* centre, float (&square)[kTensorParts][2]) {
   constexpr int kColumn = kBlock * fused_stride(kTile);
-  const int columns = block_rows(view.features);
-  int at[rows];  // the block of the column to come, in numbers
-#pragma unroll
-  for (int b = 0; b < rows; ++b) at[b] = int(block_offset(view.features, row + b));
-  const auto take = [&](int(&from)[rows], int count, Two(&blocks)[kBlocksHigh]) {
-#pragma unroll
-    for (int b = 0; b < rows; ++b) {
-      if (b >= count) continue;
-      blocks[b] = *reinterpret_cast<const Two*>(root + from[b]);
-      from[b] += kBlock * kBlock;
-    }
-  };
+  const int columns = block_rows(view.features) - row;
   x += row * kColumn;
   centre += row * kBlock;
   TensorRows y = {};
   Two blocks[kBlocksHigh];
-  take(at, 1, blocks);
+  take_blocks<1>(root, blocks);
   add_block_column<1>(blocks, x, centre, y);
   if constexpr (rows > 1) {
-    take(at, 2, blocks);
+    take_blocks<2>(root, blocks);
     add_block_column<2>(blocks, x + kColumn, centre + kBlock, y);
   }
   if constexpr (rows > 2) {
-    take(at, 3, blocks);
+    take_blocks<3>(root, blocks);
     add_block_column<3>(blocks, x + 2 * kColumn, centre + 2 * kBlock, y);
   }
   if constexpr (rows > 3) {
-    take(at, 4, blocks);
+    take_blocks<4>(root, blocks);
     add_block_column<4>(blocks, x + 3 * kColumn, centre + 3 * kBlock, y);
-  }
-  if (row + rows < columns) take(at, rows, blocks);
+    if (rows < columns) take_blocks<rows>(root, blocks);
 #pragma unroll 1
-  for (int column = rows; column < columns - row; ++column) {
-    Two next[kBlocksHigh] = {};  // asked for before the products of this column: it comes from far
-    if (column + 1 < columns - row) take(at, rows, next);
-    add_block_column<rows>(blocks, x + column * kColumn, centre + column * kBlock, y);
+    for (int column = rows; column < columns; ++column) {
+      Two next[kBlocksHigh] = {};  // asked for before the products of this column: it comes from far
+      if (column + 1 < columns) take_blocks<rows>(root, next);
+      add_block_column<rows>(blocks, x + column * kColumn, centre + column * kBlock, y);
 #pragma unroll
-    for (int b = 0; b < rows; ++b) blocks[b] = next[b];
+      for (int b = 0; b < rows; ++b) blocks[b] = next[b];
+    }
   }
 #pragma unroll
   for (int b = 0; b < rows; ++b)
@@ -110,7 +106,7 @@ __device__ inline void respond_tensor(const FullView& view, const float* x, floa
 #pragma unroll 1
   for (int unit = threadIdx.x / kWarp; unit < view.components * kHalves; unit += kFusedWarps) {
     const int k = unit / kHalves, point = unit % kHalves * kTensorPoints + 4 * g;
-    const float* root = view.blocks_of(k) + 2 * Warp::rank();
+    const Two* root = reinterpret_cast<const Two*>(view.blocks_of(k)) + Warp::rank();
     const float* centre = view.tensor_centre_of(k) + 2 * t;
     const float* from = x + 2 * t * fused_stride(kTile) + point;
     float square[kTensorParts][2] = {};

@@ -16,6 +16,8 @@
 
 #include "kernels/cuda/simt.hpp"
 
+#include <cmath>
+
 namespace cavi::kernels::cuda {
 
 /// d = a b + c, by all lanes of a warp. Not on devices before sm_80.
@@ -41,18 +43,24 @@ __device__ inline void multiply_tf32(float (&)[4], const float (&)[4], const flo
 /// The nearest number of 11 bits; halves away from zero.
 __device__ inline float round_to_tf32(float x) { return __uint_as_float((__float_as_uint(x) + 0x1000u) & 0xffffe000u); }
 
-/// A factor [n numbers of a lane] in two parts.
-template <int n>
-struct Fragment {
-  float high[n], low[n];
+/// Factors in two parts. A number that is in both factors at once has its parts made twice, by instructions that are
+/// not the same to a compiler: it must lie in two places, and as one number would be moved there for every product.
+struct FragmentA {
+  float high[4], low[4];
 
   __device__ void set(int i, float x) {
     high[i] = round_to_tf32(x);
     low[i] = x - high[i];
   }
 };
-using FragmentA = Fragment<4>;
-using FragmentB = Fragment<2>;
+struct FragmentB {
+  float high[2], low[2];
+
+  __device__ void set(int i, float x) {
+    high[i] = round_to_tf32(x) + 0.0f;
+    low[i] = std::fma(high[i], -1.0f, x);
+  }
+};
 struct FragmentSum {
   float v[4];
 };

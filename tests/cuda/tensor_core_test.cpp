@@ -84,11 +84,17 @@ TEST(TensorProducts, PartsOfANumberAddUpToItAndFitTheInstruction) {
   std::normal_distribution<float> normal;
   for (int repeat = 0; repeat < 10'000; ++repeat) {
     const float x = std::ldexp(normal(random), int(random() % 40) - 20);
-    Fragment<1> parts;
-    parts.set(0, x);
-    EXPECT_EQ(parts.high[0] + parts.low[0], x);
-    EXPECT_EQ(parts.high[0], std::ldexp(std::round(std::ldexp(x, 10 - std::ilogb(x))), std::ilogb(x) - 10)) << x;
-    EXPECT_EQ(round_to_tf32(parts.high[0]), parts.high[0]);
+    const float high = std::ldexp(std::round(std::ldexp(x, 10 - std::ilogb(x))), std::ilogb(x) - 10);
+    FragmentA a;
+    FragmentB b;
+    a.set(1, x);
+    b.set(1, x);
+    EXPECT_EQ(a.high[1], high) << x;
+    EXPECT_EQ(a.low[1], x - high);
+    EXPECT_EQ(b.high[1], high);
+    EXPECT_EQ(b.low[1], x - high);
+    EXPECT_EQ(high + (x - high), x);
+    EXPECT_EQ(round_to_tf32(high), high);
   }
 }
 
