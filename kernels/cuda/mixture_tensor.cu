@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
     const FusedShared<kTile> shared(pool, sixteens * kSixteen);
     const RoundTile begin(view, slab, round.number, 0);
     const int tiles = min(begin.last - begin.tile, kRoundTiles);
-    const RoundParts parts(view, slab, 0);
+    const float* r = RoundParts(view, slab, 0).r;
     MomentSums<most_products(sixteens)> moments;
     double total = 0;
     int points = 0;  // since the last flush
@@ -68,12 +68,12 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
       load_tile(view, begin.tile + part, sixteens * kSixteen, shared.x);
       int lives = 0;
       if (k < view.components) {
-        const int tile = part * (view.components + 1) * kTile;
         float weight;
-        lives = list_live<kTile>(parts.r + tile + k * kTile, parts.scale + tile, shared.live, weight);
+        lives = list_live<kTile>(r + k * kTile, r + view.components * kTile, shared.live, weight);
         total += double(weight);
         take_roots(shared.live, lives);
       }
+      r += (view.components + 1) * kTile;  // to the next part, which follows the scale of this one
       __syncthreads();
       if (lives > 0)
         with_part<sixteens>(my_part, [&]<class Shape>(Shape, int row, int column) {

@@ -58,9 +58,8 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
   const int lane = anew(Warp::rank()), g = lane / 4, t = lane % 4;
   const float* centre = view.tensor_centre_of(k) + g;
   x += g * fused_stride(kTile);
-  float m_row[kOwnRows + 1];
-#pragma unroll
-  for (int i = 0; i < kOwnRows; ++i) m_row[i] = centre[row + i * kBlock];
+  // The centre gets no registers: it is read anew for every eight points.
+  const auto centre_at = [&](int feature) { return *static_cast<const volatile float*>(centre + feature); };
   const float *of_row = x + row * fused_stride(kTile), *of_column = x + column * fused_stride(kTile);
 #pragma unroll 1
   for (int at = 0; at < lives; at += kBlock) {
@@ -73,7 +72,8 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
 #pragma unroll
     for (int i = 0; i < kOwnRows; ++i) {
       const float* from = of_row + i * kEight;
-      set_row(i, one.r * (from[one.point] - m_row[i]), other.r * (from[other.point] - m_row[i]));
+      const float m = centre_at(row + i * kBlock);
+      set_row(i, one.r * (from[one.point] - m), other.r * (from[other.point] - m));
     }
 #pragma unroll
     for (int pair = 0; pair < Shape::columns / 2; ++pair) {
@@ -84,8 +84,7 @@ __device__ inline void add_live(const FullView& view, int k, int row, int column
       for (int side = 0; side < 2; ++side) {
         const int j = 2 * pair + side;
         const float* from = of_column + j * kEight;
-        // The centre gets no registers: it is read anew for every eight points.
-        const float m = *static_cast<const volatile float*>(centre + column + j * kBlock);
+        const float m = centre_at(column + j * kBlock);
         const float w = one.r * (from[one.point] - m), w_other = other.r * (from[other.point] - m);
         b[side].set(0, w);
         b[side].set(1, w_other);
