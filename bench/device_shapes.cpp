@@ -104,7 +104,7 @@ double live_pairs(const Shape& s) {
   for (int j = 1; j < s.components; ++j) {
     double square = 0;
     for (int d = 0; d < s.features; ++d) {
-      const auto mean = [&](int k) { return 2 * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77); };
+      const auto mean = [&](int k) { return s.spread * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77); };
       square += std::pow(mean(j) - mean(0), 2);
     }
     near += square / 2 < 40 * std::log(2.0);
@@ -183,7 +183,7 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
   out["live_pairs"] = live;
   if (const GpuMachine* gpu = find_gpu(device.description())) {
     const Prediction predicted = predict({double(each), s.features, s.components, double(fits),
-                                          ComponentFamily::gaussian, s.type, Scalar::float32, live},
+                                          ComponentFamily::gaussian, s.type, Scalar::float32, live, s.tensor_cores},
                                          *gpu);
     out["predicted_ms_per_sweep"] = 1e3 * predicted.seconds;
     out["predicted_bound_by"] = predicted.by;
