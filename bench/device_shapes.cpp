@@ -6,6 +6,7 @@
 // Data are clusters with means two standard deviations about the origin in each feature, and fits start from their
 // labels: they overlap in few features and are apart in many, where sums have little to do (`live`: the share of pairs
 // of row and component that matter).
+// Shapes named _overlap have them near each other, shapes named _no_tensor are those before them without tensor cores.
 // The time is Summary::seconds, all launches and waits included, over as many sweeps as make it about half a second.
 // `floor` is the largest of memory, fp32 issue and tensor time of an H100 (3.35 TB/s, 67 TFLOP/s fp32, 3xTF32 where D
 // is at least 32): what no kernel of that arithmetic can beat. `predicted` is what src/cost_model.hpp says of this GPU.
@@ -38,6 +39,8 @@ struct Shape {
   int features, components;
   std::int64_t fits = 1;
   double floor_ms = 0;  ///< on an H100, of all rows
+  bool tensor_cores = true;
+  float spread = 2;  ///< of the centres, per feature
 };
 
 constexpr CovarianceType kFull = CovarianceType::full, kDiag = CovarianceType::diag, kTied = CovarianceType::tied,
@@ -45,8 +48,12 @@ constexpr CovarianceType kFull = CovarianceType::full, kDiag = CovarianceType::d
 const Shape kShapes[] = {{"full_10M_2_16", kFull, 10'000'000, 2, 16, 1, 0.081},
                          {"full_10M_16_64", kFull, 10'000'000, 16, 64, 1, 5.95},
                          {"full_10M_64_64", kFull, 10'000'000, 64, 64, 1, 33},
+                         {"full_10M_64_64_no_tensor", kFull, 10'000'000, 64, 64, 1, 82, false},
+                         {"full_1M_64_64_overlap", kFull, 1'000'000, 64, 64, 1, 3.3, true, 0.1f},
+                         {"full_1M_64_64_overlap_no_tensor", kFull, 1'000'000, 64, 64, 1, 8.2, false, 0.1f},
                          {"diag_10M_64_256", kDiag, 10'000'000, 64, 256, 1, 20},
                          {"full_1M_128_128", kFull, 1'000'000, 128, 128, 1, 26},
+                         {"full_1M_128_128_no_tensor", kFull, 1'000'000, 128, 128, 1, 64, false},
                          {"diag_100M_16_32", kDiag, 100'000'000, 16, 32, 1, 6.8},
                          {"full_10k_fits_1000_8_8", kFull, 10'000'000, 8, 8, 10'000, 0.23},
                          {"tied_10M_16_64", kTied, 10'000'000, 16, 64, 1, 0},
@@ -83,7 +90,7 @@ Data make(std::int64_t rows, const Shape& s) {
         data.labels[std::size_t(n)] = k;
         for (int d = 0; d < s.features; ++d)
           data.x[std::size_t(n * s.features + d)] = noise(std::uint64_t(n) * 131 + std::uint64_t(d)) +
-                                                    2 * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77);
+                                                    s.spread * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77);
       }
     });
   for (std::thread& t : threads) t.join();
@@ -97,7 +104,7 @@ double live_pairs(const Shape& s) {
   for (int j = 1; j < s.components; ++j) {
     double square = 0;
     for (int d = 0; d < s.features; ++d) {
-      const auto mean = [&](int k) { return 2 * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77); };
+      const auto mean = [&](int k) { return s.spread * noise(std::uint64_t(k) * 7919 + std::uint64_t(d) + 77); };
       square += std::pow(mean(j) - mean(0), 2);
     }
     near += square / 2 < 40 * std::log(2.0);
@@ -122,6 +129,7 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
   o.n_components = s.components;
   o.covariance_type = s.type;
   o.tol = 0;
+  s.tensor_cores ? unsetenv("CAVI_TENSOR_CORES") : setenv("CAVI_TENSOR_CORES", "0", 1);
   nlohmann::json out;
   double seconds = 0, best = 1e300, bound = 0;
   int sweeps = 0;
@@ -145,6 +153,7 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
       seconds = f.seconds;
       sweeps = f.n_iter;
       bound = f.elbo;
+      out["kernel"] = f.kernel;
       best = std::min(best, seconds / sweeps);
     }
   }
@@ -174,7 +183,7 @@ nlohmann::json measure(const Shape& s, double scale, const Device& device) {
   out["live_pairs"] = live;
   if (const GpuMachine* gpu = find_gpu(device.description())) {
     const Prediction predicted = predict({double(each), s.features, s.components, double(fits),
-                                          ComponentFamily::gaussian, s.type, Scalar::float32, live},
+                                          ComponentFamily::gaussian, s.type, Scalar::float32, live, s.tensor_cores},
                                          *gpu);
     out["predicted_ms_per_sweep"] = 1e3 * predicted.seconds;
     out["predicted_bound_by"] = predicted.by;
@@ -205,14 +214,14 @@ int main(int argc, char** argv) try {
       device == "cpu" ? Device::cpu() : Device::cuda(device.size() > 5 ? std::atoi(device.c_str() + 5) : 0);
   nlohmann::json all = {
       {"device", where.name()}, {"description", where.description()}, {"shapes", nlohmann::json::array()}};
-  std::printf("%s: %s\n%-24s %10s %10s %8s %6s %12s %10s %10s %8s %8s\n", where.name().c_str(),
+  std::printf("%s: %s\n%-32s %10s %10s %8s %6s %12s %10s %10s %8s %8s\n", where.name().c_str(),
               where.description().c_str(), "shape", "ms/sweep", "predicted", "by", "live", "pairs/s", "GFLOP/s",
               "floor ms", "of floor", "wall s");
   for (const Shape& s : kShapes) {
     if (std::string(s.name).find(only) == std::string::npos) continue;
     const nlohmann::json r = measure(s, scale, where);
     const double ms = r["ms_per_sweep"], floor = r.value("h100_floor_ms", 0.0);
-    std::printf("%-24s %10.4g %10.4g %8s %5.1f%% %12.4g %10.4g %10.4g %7.0f%% %8.2f\n", s.name, ms,
+    std::printf("%-32s %10.4g %10.4g %8s %5.1f%% %12.4g %10.4g %10.4g %7.0f%% %8.2f\n", s.name, ms,
                 r.value("predicted_ms_per_sweep", 0.0), r.value("predicted_bound_by", "-").c_str(),
                 100 * double(r["live_pairs"]), double(r["pairs_per_second"]), double(r["gflops"]), floor,
                 floor > 0 ? 100 * floor / ms : 0.0, double(r["wall_seconds"]));

@@ -19,7 +19,8 @@ struct SweepShape {
   ComponentFamily family = ComponentFamily::gaussian;
   CovarianceType covariance_type = CovarianceType::full;
   Scalar precision = Scalar::float32;
-  double live = 1;  ///< share of the pairs of row and component whose responsibility is not negligible
+  double live = 1;           ///< share of the pairs of row and component whose responsibility is not negligible
+  bool tensor_cores = true;  ///< of a GPU, where they are good for the shape
 };
 
 struct Prediction {

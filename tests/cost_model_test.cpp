@@ -49,6 +49,7 @@ TEST(CostModel, AgreesWithTheRecordOfAnH100) {
                          types.at(name.substr(0, name.find('_'))));
     s.fits = run.at("fits");
     s.live = live_of(run);
+    s.tensor_cores = run.value("kernel", "") == "tensor";
     EXPECT_LT(std::abs(std::log(1e3 * predict(s, *gpu).seconds / double(run.at("ms_per_sweep")))), std::log(1.3))
         << 1e3 * predict(s, *gpu).seconds << " ms instead of " << run.at("ms_per_sweep");
   }
@@ -59,8 +60,8 @@ TEST(CostModel, NamesTheRegimeOfAShape) {
   EXPECT_EQ(regime(shape(4000, 2, 16)), "whole");
   EXPECT_EQ(regime(shape(1e6, 2, 16)), "points");
   EXPECT_EQ(regime(shape(1e6, 16, 64)), "fused");
-  EXPECT_EQ(regime(shape(1e6, 64, 64)), "fused");
-  EXPECT_EQ(regime(shape(1e6, 128, 128)), "chunked");
+  EXPECT_EQ(regime(shape(1e6, 64, 64)), "tensor");
+  EXPECT_EQ(regime(shape(1e6, 129, 128)), "chunked");
   EXPECT_EQ(regime(shape(1e6, 64, 256, CovarianceType::diag)), "fused");
   SweepShape exact = shape(1e6, 16, 64);
   exact.precision = Scalar::float64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Matrices over features as cells of 4 x 4.
+/// Matrices over features as cells of 4 x 4 and, for tensor cores, blocks of 8 x 8.
 #pragma once
 
 #include "kernels/math/host_device.hpp"
@@ -26,6 +26,14 @@ CAVI_HOST_DEVICE constexpr std::int64_t packed_offset(int features, std::int64_t
 CAVI_HOST_DEVICE constexpr std::int64_t packed_size(Component c, int features) {
   if (c == Component::full || c == Component::tied) return packed_offset(features, cell_rows(features));
   return c == Component::diag ? padded(features) : c == Component::spherical ? 1 : 0;
+}
+
+inline constexpr int kBlock = 8, kBlocksHigh = 4;
+CAVI_HOST_DEVICE constexpr int block_rows(int features) { return (features + kBlock - 1) / kBlock; }
+/// The upper triangle of a D x D matrix as blocks in the order in which they are read: kBlocksHigh rows of blocks at a
+/// time, column by column from the diagonal, each block row-major.
+CAVI_HOST_DEVICE constexpr std::int64_t blocks_size(int features) {
+  return std::int64_t(block_rows(features)) * (block_rows(features) + 1) / 2 * kBlock * kBlock;
 }
 
 }  // namespace cavi::kernels::cuda

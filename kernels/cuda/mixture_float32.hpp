@@ -31,7 +31,11 @@ CAVI_HOST_DEVICE constexpr std::int64_t points_rows(int components, int features
   return 512 * kPointsThreads / points_sharing(components, features);
 }
 
-inline constexpr int kChunkTiles = 8;  ///< of a slab in a round of the chunked pass
+inline constexpr int kRoundTiles = 16;  ///< of a slab in a round of a pass in rounds
+
+/// Features that tensor cores are for, and as they want them: second moments have sixteen rows at a time.
+inline constexpr int kTensorFewest = 32, kTensorMost = 128;
+CAVI_HOST_DEVICE constexpr int tensor_padded(int features) { return (features + 15) / 16 * 16; }
 
 /// Bytes of shared memory without responsibilities.
 CAVI_HOST_DEVICE constexpr std::int64_t fused_rows_bytes(int features, int points = kFusedPoints) {

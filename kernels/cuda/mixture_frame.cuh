@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/mixture_layout.hpp"
 #include "kernels/cuda/team.hpp"
+#include "kernels/cuda/tensor_core.cuh"
 
 #include <cmath>
 #include <cstdint>
@@ -39,6 +40,24 @@ __device__ void round_root(const MixtureView<F, T>& view, int k, Warp warp) {
   }
 }
 
+/// The same in blocks, rounded to what tensor cores take as two numbers.
+__device__ inline void round_root_to_blocks(const MixtureView<components::Full, float>& view, int k, Warp warp) {
+  const int d = view.features, blocks = block_rows(d);
+  double* root = view.root_of(k);
+  float* block = view.blocks_of(k);
+  for (int top = 0; top < blocks; top += kBlocksHigh)
+    for (int column = top; column < blocks; ++column)
+      for (int row = top; row < min(top + kBlocksHigh, column + 1); ++row, block += kBlock * kBlock)
+        for (int at = warp.rank(); at < kBlock * kBlock; at += warp.size()) {
+          const int i = row * kBlock + at / kBlock, j = column * kBlock + at % kBlock;
+          const bool inside = i <= j && j < d;
+          const float value = inside ? float(root[std::int64_t(i) * d + j]) : 0.0f;
+          const float high = round_to_tf32(value), both = high + round_to_tf32(value - high);
+          block[at] = both;
+          if (inside) root[std::int64_t(i) * d + j] = both;
+        }
+}
+
 template <class F, class T>
 __device__ void frame_root(const MixtureView<F, T>& view, const MixtureSweepDevice& op, const DeviceProblem& problem,
                            int k, Warp warp) {
@@ -52,11 +71,12 @@ __device__ void frame_component(const MixtureView<F, T>& view, const MixtureSwee
                                 const DeviceProblem& problem, int k, Warp warp) {
   const int d = view.features;
   double* centre = view.centre_of(k);
-  T* packed = view.packed_centre + std::int64_t(k) * padded(d);
+  const int columns = regime_of(op) == MixtureRegime::tensor ? tensor_padded(d) : padded(d);
+  T* packed = view.packed_centre + std::int64_t(k) * columns;
   const double offset = F::locate(view.root_of(k), problem[op.linear] + std::int64_t(k) * d, problem[op.constant][k],
                                   kBitsPerNat, d, centre, warp);
   warp.sync();
-  for (int i = warp.rank(); i < padded(d); i += warp.size()) {
+  for (int i = warp.rank(); i < columns; i += warp.size()) {
     packed[i] = i < d ? T(centre[i]) : T(0);
     if (i < d) centre[i] = packed[i];
   }
@@ -95,6 +115,11 @@ __device__ void mixture_frame(const MixtureSweepDevice& op, const DeviceProblem&
     warp.sync();
     frame_component(view, op, problem, k, warp);
     warp.sync();
+    if constexpr (F::kind == Component::full && sizeof(T) == 4)
+      if (regime_of(op) == MixtureRegime::tensor) {
+        round_root_to_blocks(view, k, warp);
+        continue;
+      }
     if (!F::shared) round_root(view, k, warp);
   }
 }

@@ -36,6 +36,8 @@ CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op)
   if (op.precision == Scalar::float64) return MixtureRegime::tile;
   if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
     return MixtureRegime::points;
+  if (op.tensor_cores && op.component == Component::full && op.features >= kTensorFewest && op.features <= kTensorMost)
+    return MixtureRegime::tensor;
   const bool fits = fused_rows_bytes(op.features) <= kFusedBytes;
   if (op.component == Component::full && fused_rows_bytes(op.features, kTile) <= kFusedBytes &&
       (!fits || 8 * kSlabWave * sums_size(op) > kSlabBytes))
@@ -51,7 +53,8 @@ CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice&
   const std::int64_t k = op.components;
   if (regime_of(op) == MixtureRegime::points) return 0;
   if (regime_of(op) == MixtureRegime::fused) return fused_r_shared(op.components, op.features) ? 0 : kFusedPoints * k;
-  if (regime_of(op) == MixtureRegime::chunked) return kChunkTiles * ((k + 1) * kTile + 2);  // the 2: a double
+  if (regime_of(op) == MixtureRegime::chunked || regime_of(op) == MixtureRegime::tensor)
+    return kRoundTiles * ((k + 1) * kTile + 2);  // the 2: a double
   return kTile * (k + (op.component == Component::tied ? op.features : 0));
 }
 
@@ -89,13 +92,14 @@ struct MixtureLayout {
     const std::int64_t k = op.components, d = op.features, slabs = slab_count(op, rows), wide = 8;
     const bool shared = op.component == Component::tied;
     const std::int64_t roots = shared ? 1 : k;
-    const bool matrix = shared || op.component == Component::full;
+    const bool matrix = shared || op.component == Component::full, tensor = regime_of(op) == MixtureRegime::tensor;
     const std::int64_t axes = op.component == Component::diag ? d : 1;
     root = take(wide * roots * (matrix ? d * d : axes));
     centre = take(wide * k * d);
     offset = take(wide * k);
-    packed_root = take((shared ? wide : scalar_size(op)) * roots * packed_size(op.component, op.features));
-    packed_centre = take(scalar_size(op) * k * padded(op.features));
+    packed_root = take((shared ? wide : scalar_size(op)) * roots *
+                       (tensor ? blocks_size(op.features) : packed_size(op.component, op.features)));
+    packed_centre = take(scalar_size(op) * k * (tensor ? tensor_padded(op.features) : padded(op.features)));
     offsets = take(scalar_size(op) * k);
     product = take(wide * k);
     work = take(wide * k * d);
@@ -157,6 +161,9 @@ struct MixtureView {
     return F::shared ? packed_root : packed_root + k * packed_size(F::kind, features);
   }
   __device__ const T* packed_centre_of(int k) const { return packed_centre + std::int64_t(k) * padded(features); }
+  /// The same for tensor cores.
+  __device__ Root* blocks_of(int k) const { return packed_root + k * blocks_size(features); }
+  __device__ T* tensor_centre_of(int k) const { return packed_centre + std::int64_t(k) * tensor_padded(features); }
 
   /// Parts of a slab's sums.
   __device__ double* count(double* slab) const { return slab; }

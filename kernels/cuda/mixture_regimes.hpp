@@ -26,6 +26,9 @@ cudaError_t enqueue_fused_axes_pass(const MixtureSweepDevice& op, const DevicePr
 /// full; max_rows: of the longest problem.
 cudaError_t enqueue_chunked_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                  std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream);
+/// full, at most kTensorMost features.
+cudaError_t enqueue_tensor_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream);
 
 /// The y of a grid over problems.
 inline unsigned grid_of(std::int64_t count) { return unsigned(count < 65535 ? count : 65535); }

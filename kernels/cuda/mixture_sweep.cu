@@ -84,6 +84,7 @@ std::string mixture_regime(const MixtureSweepDevice& op, std::int64_t) {
     case MixtureRegime::points: return "points";
     case MixtureRegime::fused: return "fused";
     case MixtureRegime::chunked: return "chunked";
+    case MixtureRegime::tensor: return "tensor";
   }
   return "tile";
 }
@@ -104,6 +105,7 @@ cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProbl
     case MixtureRegime::automatic:
     case MixtureRegime::tile: break;
     case MixtureRegime::chunked: return enqueue_chunked_pass(op, problems, count, max_rows, slice, stream);
+    case MixtureRegime::tensor: return enqueue_tensor_pass(op, problems, count, max_rows, slice, stream);
     case MixtureRegime::points: return enqueue_points_pass(op, problems, count, slice, stream);
     case MixtureRegime::fused:
       if (op.component != Component::full) return enqueue_fused_axes_pass(op, problems, count, slice, stream);

@@ -23,6 +23,7 @@ enum class MixtureRegime {
   points,     ///< float32, few features, not too many components: statistics in registers
   fused,      ///< float32: two tiles of rows in shared memory
   chunked,    ///< float32, full, many statistics: rounds over a few tiles of every slab
+  tensor,     ///< float32, full, 32 to 128 features: such rounds by tensor cores
 };
 
 /// MixtureSweep in plain numbers.
@@ -34,7 +35,8 @@ struct MixtureSweepDevice {
   Buffer weight = kNoBuffer;
   Buffer count = kNoBuffer, first = kNoBuffer, second = kNoBuffer, entropy = kNoBuffer;
   Buffer quadratic = kNoBuffer, linear = kNoBuffer, constant = kNoBuffer;
-  int operation = 0;  ///< for report_failure
+  int operation = 0;         ///< for report_failure
+  bool tensor_cores = true;  ///< the device has some that multiply float32 numbers: sm_80 and later
   // For tests and benchmarks:
   MixtureRegime regime = MixtureRegime::automatic;
   int most_slabs = 1024;  ///< several blocks for each multiprocessor

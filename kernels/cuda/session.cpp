@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
@@ -43,13 +44,24 @@ std::vector<std::int64_t> all_problems(const Program& program) {
   return out;
 }
 
-/// Where blocks cannot have the shared memory that fast passes want, the plain one does.
+/// CAVI_TENSOR_CORES=0 in the environment leaves them alone, to compare.
+bool wants_tensor_cores() {
+  const char* wanted = std::getenv("CAVI_TENSOR_CORES");
+  return !wanted || std::string(wanted) != "0";
+}
+
+/// Where blocks cannot have the shared memory that fast passes want, the plain one does. Tensor cores of float32 came
+/// with compute capability 8.
 Lowered for_device(Lowered lowered, int ordinal) {
   constexpr int kWanted = 96 << 10;
-  int shared = 0;
+  int shared = 0, major = 0;
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal), "asking for shared memory");
-  for (DeviceOp& op : lowered.sweep)
-    if (op.kind == DeviceOp::Kind::mixture_sweep && shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal), "asking for compute capability");
+  for (DeviceOp& op : lowered.sweep) {
+    if (op.kind != DeviceOp::Kind::mixture_sweep) continue;
+    op.mixture_sweep.tensor_cores = major >= 8 && wants_tensor_cores();
+    if (shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+  }
   return lowered;
 }
 

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -202,6 +203,25 @@ TEST(Backend, ADeviceWithLittleSharedMemoryGetsThePlainPass) {
   EXPECT_EQ(fast.summary.kernel, "fused");
   EXPECT_EQ(plain.summary.kernel, "tile");
   EXPECT_NEAR(plain.summary.elbo, fast.summary.elbo, 1e-6 * n);
+}
+
+TEST(Backend, TensorCoresAreUsedWhereThereAreAnyAndNobodyObjects) {
+  const int n = 4200, d = 33;  // too many rows for one block
+  const Matrix x(clusters(n, d, 8), n, d);
+  MixtureOptions o = options(Scalar::float32);
+  o.max_iter = 1;
+  const Fit tensor = fit(o, x);
+  setenv("CAVI_TENSOR_CORES", "0", 1);
+  const Fit objected = fit(o, x);
+  unsetenv("CAVI_TENSOR_CORES");
+  emulator::Options volta;
+  volta.architecture.major = 7;
+  emulator::reset(volta);
+  const Fit without = fit(o, x);
+  EXPECT_EQ(tensor.summary.kernel, "tensor");
+  EXPECT_EQ(objected.summary.kernel, "fused");
+  EXPECT_EQ(without.summary.kernel, "fused");
+  EXPECT_NEAR(tensor.summary.elbo, without.summary.elbo, 1e-5 * n);
 }
 
 TEST(Backend, DevicesAreListedAndWrongOnesRefused) {

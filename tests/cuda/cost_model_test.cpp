@@ -20,6 +20,7 @@ std::string_view name_of(MixtureRegime regime) {
     case MixtureRegime::points: return "points";
     case MixtureRegime::fused: return "fused";
     case MixtureRegime::chunked: return "chunked";
+    case MixtureRegime::tensor: return "tensor";
   }
   return "tile";
 }

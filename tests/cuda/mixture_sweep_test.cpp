@@ -140,6 +140,55 @@ INSTANTIATE_TEST_SUITE_P(Chunked, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::chunked, {Component::full}, {Scalar::float32})),
                          name_of_case);
 
+INSTANTIATE_TEST_SUITE_P(Tensor, DeviceSweepTest,
+                         testing::ValuesIn(cases(MixtureRegime::tensor, {Component::full}, {Scalar::float32})),
+                         name_of_case);
+
+// The features that tensor cores are for: every way in which a matrix is cut into parts, and its edges.
+TEST(TensorSweepTest, FollowsTheDefinitionForManyFeatures) {
+  for (const int d : {32, 33, 48, 64, 65, 96, 111, 128})
+    for (const std::int64_t rows : {0, 1, 127, 128, 129}) {
+      emulator::reset();
+      SCOPED_TRACE(testing::Message() << "N " << rows << " D " << d);
+      const MixtureProblem p = random_mixture({Component::full, rows, 3, d, 2, false, rows % 2 == 1, unsigned(d)});
+      const Moments expected = definition(p);
+      DeviceSweep sweep({p}, Scalar::float32);
+      sweep.sweep();
+      expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
+    }
+}
+
+// More points of a component than float32 sums may bear, and more tiles of a slab than a round has.
+TEST(TensorSweepTest, FollowsTheDefinitionInLongSlabs) {
+  const MixtureProblem p = random_mixture({Component::full, 5000, 2, 33, 1});
+  const Moments expected = definition(p);
+  std::vector<std::vector<double>> bits;
+  for (const unsigned seed : {0, 1}) {
+    emulator::reset(emulator::options_for(seed));
+    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::automatic, 2);
+    sweep.sweep(1 + int(seed));
+    expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
+    bits.push_back(sweep.outputs());
+  }
+  EXPECT_EQ(bits[0], bits[1]);
+}
+
+TEST(TensorSweepTest, IsForWhatTensorCoresAreGoodFor) {
+  const auto regime = [](Component c, int features, Scalar precision, bool tensor_cores = true) {
+    MixtureSweepDevice op;
+    op.component = c, op.components = 16, op.features = features, op.precision = precision;
+    op.tensor_cores = tensor_cores;
+    return mixture_regime(op, 100'000);
+  };
+  EXPECT_EQ(regime(Component::full, 31, Scalar::float32), "fused");
+  EXPECT_EQ(regime(Component::full, 32, Scalar::float32), "tensor");
+  EXPECT_EQ(regime(Component::full, 128, Scalar::float32), "tensor");
+  EXPECT_EQ(regime(Component::full, 129, Scalar::float32), "chunked");
+  EXPECT_EQ(regime(Component::full, 64, Scalar::float32, false), "fused");
+  EXPECT_EQ(regime(Component::full, 64, Scalar::float64), "tile");
+  EXPECT_EQ(regime(Component::diag, 64, Scalar::float32), "fused");
+}
+
 class FamilyTest : public testing::TestWithParam<Component> {};
 
 // One block for a whole problem takes the very steps that the stages take in the plain regime.

@@ -43,7 +43,10 @@ struct Options {
   std::map<std::string, int> registers;               ///< per thread, by kernel name; kernels not named are not checked
   int max_while = 10000;                              ///< rounds before a WHILE node counts as endless
   bool pageable_reads_late = false;  ///< as on machines with coherent memory: even pageable copies may read late
-  bool count_traffic = false;        ///< requests, sectors and bank conflicts, in the checked build
+  /// How tensor cores sum up is not documented: bits that they keep below the last one of a float (V100 0, A100 1, H100
+  /// at least 2, by measurements), and how many products they add at a time.
+  int tensor_guard_bits = 1, tensor_products = 8;
+  bool count_traffic = false;  ///< requests, sectors and bank conflicts, in the checked build
 
   /// The n-th call of the kind returns the error instead of doing its work (1 is the first; 0: none).
   Call failing_call = Call::any;

@@ -67,6 +67,28 @@ T shuffle(const char* operation, unsigned mask, T value, unsigned source, const 
   return collect<T>(operation, mask, value, source, complete_shuffle, site);
 }
 
+template <class T, void (*work)(T* const (&lanes)[32])>
+void complete_together(Thread& lane) {
+  unsigned m = lane.collective.mask;
+  if (lane.lane != unsigned(std::countr_zero(m))) return;  // the first lane does it for all
+  T* lanes[32] = {};
+  for (; m; m &= m - 1) {
+    const int other = std::countr_zero(m);
+    lanes[other] = unpack<T*>(lane.warp->lanes[other]->collective.value);
+  }
+  work(lanes);
+}
+
+/// A step of a whole warp: once every lane has come, work() gets what each brought and may change it.
+template <class T, void (*work)(T* const (&lanes)[32])>
+void together(const char* operation, T& mine, const Site& site) {
+  Collective collective;
+  collective.mask = 0xffffffffu;
+  collective.complete = complete_together<T, work>;
+  pack(collective.value, &mine);
+  meet(operation, collective, site);
+}
+
 struct Sum {
   template <class T>
   T operator()(T a, T b) const {

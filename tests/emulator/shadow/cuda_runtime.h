@@ -10,4 +10,5 @@
 #include "emulator/device/intrinsics.hpp"
 #include "emulator/device/keywords.hpp"
 #include "emulator/device/synchronisation.hpp"
+#include "emulator/device/tensor_core.hpp"
 #include "emulator/runtime/api.hpp"

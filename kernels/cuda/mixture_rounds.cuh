@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A pass in rounds over a few tiles of every slab, for statistics so many that slabs must be few: there is a block per
+/// tile, and responsibilities need not be kept for longer than a round.
+///
+///   respond      a block per tile
+///   accumulate   a block per slab and group of components
+#pragma once
+
+#include "kernels/cuda/mixture_fused_cells.cuh"
+#include "kernels/cuda/mixture_regimes.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace cavi::kernels::cuda {
+
+struct Round {
+  std::int64_t first_slab;
+  int number;
+  bool last;
+};
+
+/// Responsibilities of the tiles of a round, in a slab's workspace.
+struct RoundParts {
+  float *r, *scale;  ///< [K x kTile], [kTile] of one part
+  double* lse;       ///< of this part in all rounds, in bits
+
+  __device__ RoundParts(const FullView& view, std::int64_t slab, int part) {
+    float* workspace = view.workspace + slab * view.slab_workspace;
+    r = workspace + std::int64_t(part) * (view.components + 1) * kTile;
+    scale = r + std::int64_t(view.components) * kTile;
+    lse = reinterpret_cast<double*>(workspace + std::int64_t(kRoundTiles) * (view.components + 1) * kTile) + part;
+  }
+};
+
+/// Tile `part` of a round, and where its slab ends.
+struct RoundTile {
+  int tile, last;
+
+  __device__ RoundTile(const FullView& view, std::int64_t slab, int round, int part) {
+    const unsigned tiles = tile_count(view.rows);
+    tile = slab_tile(tiles, view.slabs, slab) + round * kRoundTiles + part;
+    last = slab_tile(tiles, view.slabs, slab + 1);
+  }
+};
+
+/// A tile of rows to shared memory, zeros from the last feature to `height`.
+__device__ inline void load_tile(const FullView& view, int tile, int height, float* x) {
+  const int at = Warp::rank() * 4;
+  const float* from = view.x + std::int64_t(tile) * view.features * kTile + at;
+#pragma unroll 4
+  for (int d = threadIdx.x / kWarp; d < height; d += kFusedWarps) {
+    Four<float> four = {};
+    if (d < view.features) four = *reinterpret_cast<const Four<float>*>(from + d * kTile);
+    *reinterpret_cast<Four<float>*>(x + d * fused_stride(kTile) + at) = four;
+  }
+}
+
+/// Calls work(view) for the problems of this block that have the slab.
+template <class Work>
+__device__ inline void for_problems(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count,
+                                    std::int64_t slab, Work work) {
+  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
+    if (*problems[p].active == 0) continue;
+    // From shuffles, so that what follows from them is found for each problem: found before the loop it would stay in
+    // registers, a hundred of them.
+    op.components = __shfl_sync(kAllLanes, op.components, 0);
+    op.features = __shfl_sync(kAllLanes, op.features, 0);
+    const FullView view(op, problems[p]);
+    if (slab < view.slabs) work(view);
+  }
+}
+
+/// Responsibilities of a tile with respond(view, x, r), where rows have `height` features in shared memory.
+template <class Respond>
+__device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                     Round round, int height, float* pool, Respond respond) {
+  const std::int64_t slab = round.first_slab + blockIdx.x / kRoundTiles;
+  const int part = int(blockIdx.x % kRoundTiles);
+  for_problems(op, problems, count, slab, [&](const FullView& view) {
+    const RoundTile at(view, slab, round.number, part);
+    const RoundParts parts(view, slab, part);
+    double lse = 0;
+    if (at.tile < at.last) {
+      load_tile(view, at.tile, height, pool);
+      __syncthreads();
+      respond(view, pool, parts.r);
+      __syncthreads();
+      lse = block_sum(normalise_tiles<kTile>(view, at.tile, at.last, parts.r, parts.scale));
+    }
+    if (threadIdx.x == 0) *parts.lse = (round.number == 0 ? 0 : *parts.lse) + lse;
+  });
+}
+
+/// No sums yet for components [first, last).
+__device__ inline void clear_sums(const FullView& view, int first, int last, double* sums) {
+  const auto clear = [&](double* from, std::int64_t size) {
+    for (std::int64_t i = first * size + threadIdx.x; i < last * size; i += kFusedThreads) from[i] = 0;
+  };
+  clear(view.count(sums), 1);
+  clear(view.first(sums), view.features);
+  clear(view.second(sums), cells_size(view.features));
+  __syncthreads();
+}
+
+__device__ inline void sum_lse(const FullView& view, std::int64_t slab, double* sums) {
+  double lse = 0;
+#pragma unroll 4
+  for (int part = 0; part < kRoundTiles; ++part) lse += *RoundParts(view, slab, part).lse;
+  *view.lse(sums) = lse * kNatsPerBit;
+}
+
+using RoundKernel = void (*)(MixtureSweepDevice, const DeviceProblem*, std::int64_t, Round);
+
+/// All rounds of a slice, rows `height` features high in shared memory; accumulate has `groups` blocks per slab.
+inline cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, int height, int groups,
+                                 const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                                 std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
+  const std::int64_t tiles = tile_count(max_rows), slabs = slab_count(op, max_rows);
+  const std::int64_t longest = (tiles + slabs - 1) / slabs, bytes = fused_rows_bytes(height, kTile);
+  const int rounds = int(std::max<std::int64_t>(1, (longest + kRoundTiles - 1) / kRoundTiles));
+  for (int number = 0; number < rounds; ++number) {
+    const Round round{slice.first_slab, number, number + 1 == rounds};
+    cudaError_t error = launch_shared(respond, dim3(unsigned(slice.slabs * kRoundTiles), grid_of(count)), kFusedThreads,
+                                      bytes, stream, op, problems, count, round);
+    if (error == cudaSuccess)
+      error = launch_shared(accumulate, dim3(unsigned(slice.slabs * groups), grid_of(count)), kFusedThreads, bytes,
+                            stream, op, problems, count, round);
+    if (error != cudaSuccess) return error;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace cavi::kernels::cuda
