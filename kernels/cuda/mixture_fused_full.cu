@@ -145,6 +145,7 @@ template <int D, bool r_shared>
 __global__ void __launch_bounds__(kFusedThreads, 2)
     fused_full_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
   CAVI_DYNAMIC_SHARED(float, pool);
+  op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
   const std::int64_t slab = slice.first_slab + blockIdx.x;
   for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
     if (*problems[p].active == 0) continue;

@@ -283,6 +283,7 @@ template <class F, int D, int slots>
 __global__ void __launch_bounds__(kThreads, 1) points_kernel(MixtureSweepDevice op, const DeviceProblem* problems,
                                                              std::int64_t count, MixtureSlice slice, int sharing) {
   CAVI_DYNAMIC_SHARED(float, pool);
+  op.regime = MixtureRegime::points;  // so that the compiler knows the layout
   const std::int64_t slab = slice.first_slab + blockIdx.x;
   for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
     if (*problems[p].active == 0) continue;

@@ -10,6 +10,7 @@ namespace {
 template <class F, class T>
 __global__ void __launch_bounds__(kTile, sizeof(T) == 4 ? 3 : 2)
     tile_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
+  op.regime = MixtureRegime::tile;  // so that the compiler knows the layout
   const std::int64_t slab = slice.first_slab + blockIdx.x;
   for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
     if (*problems[p].active == 0) continue;
