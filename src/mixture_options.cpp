@@ -78,7 +78,7 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
     c.unless(*degrees_of_freedom_prior > least && std::isfinite(*degrees_of_freedom_prior),
              "degrees_of_freedom_prior must be greater than {}, not {}", least, *degrees_of_freedom_prior);
     c.unless(!(*degrees_of_freedom_prior > kMostRows && std::isfinite(*degrees_of_freedom_prior)),
-             "degrees_of_freedom_prior must be at most {}, not {}: beside it the rows would not count", kMostRows,
+             "degrees_of_freedom_prior must be at most {:g}, not {}: beside it the rows would not count", kMostRows,
              *degrees_of_freedom_prior);
   }
   if (n_features <= 0) return c.lines;
