@@ -93,9 +93,9 @@ TEST_F(Model, ScorePrintsTheMeanOrEveryRow) {
 
 TEST_F(Model, SamplePrintsRows) {
   const Table t = parse(out("sample", {"--rows", "7", "--seed", "18446744073709551615"}));
-  EXPECT_EQ(t.head, "x0,x1");
+  EXPECT_EQ(t.head, "eruptions,waiting");
   EXPECT_EQ(t.values, library->sample(7, 18446744073709551615u).rows);
-  EXPECT_EQ(out("sample", {"--rows", "0"}), "x0,x1\n");
+  EXPECT_EQ(out("sample", {"--rows", "0"}), "eruptions,waiting\n");
 }
 
 TEST_F(Model, ResultsGoToFilesOfEveryKind) {
@@ -145,7 +145,7 @@ TEST_F(Model, ColumnsAreFoundByName) {
 }
 
 TEST_F(Model, AWriteErrorIsNoWrongUse) {
-  for (const std::string command : {"sample '" + model + "' --rows 100000", "predict '" + model + "' " + kFaithful}) {
+  for (const std::string& command : {"sample '" + model + "' --rows 100000", "predict '" + model + "' " + kFaithful}) {
     const int status = std::system(("'" CAVI_CLI "' " + command + " >/dev/full 2>/dev/null").c_str());  // NOLINT
     EXPECT_EQ(WEXITSTATUS(status), 1) << command;
   }
