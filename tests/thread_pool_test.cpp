@@ -171,7 +171,7 @@ TEST(ThreadPool, WithoutMemoryForItsThreadsThrowsAndLeavesNone) {
     }
     allocations_left = -1;
   }
-  EXPECT_GT(refused, 8);  // at every one of the threads
+  EXPECT_GE(refused, 8);  // at their list, and at every one of the seven
 }
 
 }  // namespace
