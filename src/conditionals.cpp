@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conditionals as multilinear terms: log p(x | parents) written out once per kind, every constant included.
 #include "kernels/math/special.hpp"
+#include "src/concentration.hpp"
 #include "src/linear_algebra.hpp"
 #include "src/model_impl.hpp"
 #include "src/observed.hpp"
@@ -284,6 +285,7 @@ void Expansion::wishart(const Conditional& c) {
 
 void Expansion::dirichlet(double concentration) {
   positive(concentration, child_name(), "the concentration");
+  require_digits(concentration, "'" + child_name() + "': the concentration");
   const double k = double(model.plates[child.labels.back().plate].size);
   add(concentration - 1, {child});
   over.pop_back();
@@ -307,6 +309,7 @@ void Expansion::stick_breaking(const Parameter& concentration, double discount) 
   if (!(alpha > -discount) || std::isinf(alpha))
     throw ShapeError("'" + child_name() + "': the concentration must exceed minus the discount, not be " +
                      std::to_string(alpha));
+  require_digits(alpha + discount, "'" + child_name() + "': the concentration plus the discount");
   DataInfo b, normaliser;
   b.name = "second stick parameter of " + child_name();
   normaliser.name = "stick normaliser of " + child_name();

@@ -15,13 +15,17 @@ namespace {
 
 using kernels::DeviceSource;
 
-Matrix on_device(DeviceSource::Memory memory) {
-  if (memory.stride == 0) memory.stride = memory.cols;
+void require_sound(const DeviceSource::Memory& memory) {
   if (memory.rows < 0 || memory.cols < 0)
     throw ShapeError(fmt::format("device array: {} x {} is no size", memory.rows, memory.cols));
   if (memory.stride < memory.cols)
     throw ShapeError(fmt::format("device array: rows of {} numbers lie {} apart", memory.cols, memory.stride));
   if (!memory.data && memory.rows > 0 && memory.cols > 0) throw ShapeError("device array: the address is null");
+}
+
+Matrix on_device(DeviceSource::Memory memory) {
+  if (memory.stride == 0) memory.stride = memory.cols;
+  require_sound(memory);
   static_cast<void>(Device::cuda(memory.ordinal));
   return Matrix(std::make_shared<DeviceSource>(std::move(memory)));
 }
@@ -58,13 +62,14 @@ Matrix from_dlpack(DLManagedTensor* tensor, void* stream) {
   if (!host && t.device.device_type != kDLCUDA)
     throw ShapeError(fmt::format("from_dlpack: memory of device type {} cannot be read", int(t.device.device_type)));
   const std::int64_t cols = t.ndim == 2 ? t.shape[1] : 1;
+  if (cols < 0) throw ShapeError(fmt::format("from_dlpack: {} x {} is no size", t.shape[0], cols));
   if (cols > std::int64_t(1) << 30) throw ShapeError(fmt::format("from_dlpack: {} columns are too many", cols));
   if (t.strides && t.ndim == 2 && cols > 1 && t.strides[1] != 1)
     throw ShapeError("from_dlpack: the numbers of a row must be next to each other");
 
   DeviceSource::Memory m;
   m.scalar = t.dtype.bits == 32 ? Scalar::float32 : Scalar::float64;
-  m.data = static_cast<const char*>(t.data) + t.byte_offset;
+  m.data = t.data ? static_cast<const char*>(t.data) + t.byte_offset : nullptr;
   m.rows = t.shape[0];
   m.cols = int(cols);
   m.stride = t.strides && t.shape[0] > 1 ? t.strides[0] : cols;
@@ -72,6 +77,7 @@ Matrix from_dlpack(DLManagedTensor* tensor, void* stream) {
   m.stream = stream;
   // What can go wrong does so before the tensor changes hands.
   if (m.stride < cols) throw ShapeError("from_dlpack: rows overlap or run backwards");
+  require_sound(m);
   if (!host) static_cast<void>(Device::cuda(m.ordinal));
   m.owner = std::shared_ptr<void>(tensor, [](void* p) {
     auto* owned = static_cast<DLManagedTensor*>(p);

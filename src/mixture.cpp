@@ -86,7 +86,7 @@ Summary Mixture::resume(const std::filesystem::path& checkpoint, const Matrix& x
   ModelFile model = read_model(checkpoint);
   const std::string name = checkpoint.string();
   if (!model.checkpoint)
-    throw IoError(name + ": a model without the state of its fit; MixtureOptions::checkpoint makes fit() leave one");
+    throw IoError(name + ": a model without the state of its fit, which is in checkpoints alone; name another file");
   std::vector<std::string> other = differences(options_, model.options);
   for (std::string& line : other) line.insert(0, name + ": ");
   throw_if_any(other);

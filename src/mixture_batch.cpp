@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many data sets in one call: some problems at a time share a program, so that memory does not grow with the batch.
+#include "kernels/out_of_memory.hpp"
 #include "src/mixture_fit.hpp"
 #include "src/mixture_model.hpp"
 
@@ -111,9 +112,9 @@ MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std
   MixtureBatch out;
   bool stopped = false;  // on_sweep is called from one thread at a time
   const std::vector<MixtureOptions> starts = restarts(options);
-  const std::size_t problems = offsets.size() - 1, most = problems_at_once(options, std::size_t(std::max(1, x.cols())));
-  for (std::size_t first = 0; first < problems || first == 0; first += most) {
-    const std::size_t last = std::min(problems, first + most);
+  const std::size_t problems = offsets.size() - 1;
+  std::size_t most = problems_at_once(options, std::size_t(std::max(1, x.cols())));
+  const auto fit_some = [&](std::size_t first, std::size_t last) {
     std::vector<std::int64_t> own(offsets.begin() + std::ptrdiff_t(first), offsets.begin() + std::ptrdiff_t(last) + 1);
     const std::int64_t begin = own.front(), end = own.back();
     for (std::int64_t& o : own) o -= begin;
@@ -135,7 +136,18 @@ MixtureBatch fit_batch(const MixtureOptions& options, const Matrix& x, const std
         improve(best, found, int(restart));
     }
     append(out, std::move(best));
-  }
+  };
+  std::size_t first = 0;
+  do {
+    const std::size_t last = std::min(problems, first + most);
+    try {
+      fit_some(first, last);
+      first = last;
+    } catch (const kernels::OutOfDeviceMemory&) {  // only the device knows what it has room for
+      if (last - first <= 1) throw;
+      most = (last - first) / 2;
+    }
+  } while (first < problems);
   return out;
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "src/concentration.hpp"
+
 #include <cavi/mixture.hpp>
 
 #include <fmt/format.h>
@@ -7,6 +9,8 @@
 namespace cavi {
 
 namespace {
+
+constexpr double kMostRows = 1e15;  // to which float64 can add one
 
 struct Complaints {
   std::vector<std::string> lines;
@@ -38,6 +42,10 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
     const double least = pitman_yor ? -discount : 0.0;
     c.unless(*weight_concentration_prior > least && std::isfinite(*weight_concentration_prior),
              "weight_concentration_prior must be greater than {}, not {}", least, *weight_concentration_prior);
+    const double excess = *weight_concentration_prior - least;
+    c.unless(!(excess > 0 && excess < kSmallestConcentration),
+             "weight_concentration_prior must be at least {} above {}, not {}: a smaller one is lost in rounding",
+             kSmallestConcentration, least, *weight_concentration_prior);
   }
   c.unless(discount >= 0 && discount < 1, "discount must be in [0, 1), not {}", discount);
   c.unless(discount == 0 || pitman_yor, "discount needs the pitman_yor weight prior");
@@ -69,6 +77,9 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
     const double least = matrix && n_features > 0 ? n_features - 1.0 : 0.0;
     c.unless(*degrees_of_freedom_prior > least && std::isfinite(*degrees_of_freedom_prior),
              "degrees_of_freedom_prior must be greater than {}, not {}", least, *degrees_of_freedom_prior);
+    c.unless(!(*degrees_of_freedom_prior > kMostRows && std::isfinite(*degrees_of_freedom_prior)),
+             "degrees_of_freedom_prior must be at most {:g}, not {}: beside it the rows would not count", kMostRows,
+             *degrees_of_freedom_prior);
   }
   if (n_features <= 0) return c.lines;
   if (mean_prior) {

@@ -5,7 +5,10 @@
 #include "src/covariance_type.hpp"
 #include "src/family.hpp"
 #include "src/linear_algebra.hpp"
+#include "src/observed.hpp"
 #include "src/standardised_rows.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -104,6 +107,25 @@ void prepare_gaussian(const MixtureOptions& o, const kernels::cpu::RowMoments& m
                      std::span(out.covariance).subspan(b * s, s));
 }
 
+/// Why there is no fit to rows with these moments; empty when there can be one.
+std::string complaint_about(const kernels::cpu::RowMoments& m, const Rows& rows, const double* weight) {
+  constexpr double kMostWeight = 1e30;  // squares of rows have to have room beside it in float32
+  const auto finite = [](double v) { return std::isfinite(v); };
+  if (weight && !(m.weight <= kMostWeight))
+    return fmt::format("the weights add up to {}, more than {}; divide them by a number", m.weight, kMostWeight);
+  if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end()) {
+    bool sound = true;
+    for_each_row(*rows.source, rows.first, rows.count, [&](std::int64_t, const double* row) {
+      sound = sound && std::all_of(row, row + m.mean.size(), finite);
+    });
+    return fmt::format("column {} {}", bad - m.mean.begin(),
+                       sound ? "has a sum too large for float64; scale it" : "has numbers that are not finite");
+  }
+  if (!std::all_of(m.covariance.begin(), m.covariance.end(), finite))
+    return "squares of the numbers are too large for float64; scale the columns";
+  return {};
+}
+
 /// The prior's mean is what the column's mean says.
 double default_rate(const IndependentFamily& family, double mean) {
   return mean > 0 && std::isfinite(1 / mean) ? family.prior_b(mean) : 1;
@@ -156,12 +178,9 @@ Prepared prepare(const MixtureOptions& o, const Matrix& x, const std::vector<std
     if (w && std::all_of(w, w + rows.count, [](double v) { return v == 0; }))
       return void(out.complaints[b] = "every row has weight zero");
     const kernels::cpu::RowMoments m = kernels::cpu::row_moments(rows, w, gaussian, pool);
-    const auto finite = [](double v) { return std::isfinite(v); };
-    if (const auto bad = std::find_if_not(m.mean.begin(), m.mean.end(), finite); bad != m.mean.end())
-      out.complaints[b] = "column " + std::to_string(bad - m.mean.begin()) + " has numbers that are not finite";
-    else if (!std::all_of(m.covariance.begin(), m.covariance.end(), finite))
-      out.complaints[b] = "squares of the numbers are too large for float64; scale the columns";
-    else if (gaussian)
+    out.complaints[b] = complaint_about(m, rows, w);
+    if (!out.complaints[b].empty()) return;
+    if (gaussian)
       prepare_gaussian(o, m, b, out);
     else if (!out.rate.empty())
       std::transform(m.mean.begin(), m.mean.end(), &out.rate[b * d],

@@ -158,6 +158,8 @@ Json parse_meta(const io::NpzFile& file) {
   std::string format, writer;
   int version = 0;
   reader("format", format);
+  if (format == kBatchFormat)
+    throw IoError(file.name() + ": the results of a batch, not one model: numpy.load reads its arrays");
   if (format != kFormat) reader.fail("format", fmt::format("must be '{}'", kFormat));
   reader("format_version", version);
   reader("library_version", writer);

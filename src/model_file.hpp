@@ -26,6 +26,9 @@
 
 namespace cavi {
 
+/// In the meta.json of a file with the fits of many data sets, which the command line writes.
+inline constexpr const char* kBatchFormat = "cavi mixtures";
+
 struct Checkpoint {
   Fingerprint data;
   std::vector<double> q;  ///< State::q of the only problem

@@ -3,6 +3,7 @@
 #include "kernels/cpu/mixture_predict.hpp"
 #include "kernels/cpu/reduce.hpp"
 #include "src/family.hpp"
+#include "src/io/columns.hpp"
 #include "src/mixture_scores.hpp"
 #include "src/observed.hpp"
 #include "src/sampler.hpp"
@@ -61,6 +62,7 @@ void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, 
   if (x.cols() != p.n_features)
     throw ShapeError(fmt::format("{}: {} columns{}, but the mixture was fitted to data with {}{}", x.name(), x.cols(),
                                  in_brackets(x.column_names()), p.n_features, in_brackets(p.column_names)));
+  io::require_names(p.column_names, "the mixture", x);
   const std::int64_t wave = wave_rows(bytes_per_row);
   MixtureOptions family;
   family.family = p.family;

@@ -35,7 +35,7 @@ Table parse(const std::string& text) {
 
 TEST(Csv, EveryLineEndHeaderAndMarkGivesTheSameTable) {
   for (const std::string end : {"\n", "\r", "\r\n"})
-    for (const std::string header : {"", "\"eruptions\",\"waiting\"", "a,2", ",0"})
+    for (const std::string header : {"", "\"eruptions\",\"waiting\"", "a,", "NA,b"})
       for (const std::string tail : {"", "1", "3"})
         for (const std::string mark : {"", "\xef\xbb\xbf"}) {
           std::string text =
@@ -117,14 +117,37 @@ TEST(Csv, LinesMayCrossTheBlocksInWhichTheFileIsRead) {
 TEST(Csv, NamesAreTheHeader) {
   const Folder folder;
   const auto names = [&](const std::string& text) { return cavi::column_names(folder.write("x.csv", text)); };
-  EXPECT_EQ(names("\xef\xbb\xbf \"a,b\" , c \"d\" ,\"say \"\"x\"\"\", 7 \r\n1,2,3,4"),
-            (std::vector<std::string>{"a,b", "c \"d\"", "say \"x\"", "7"}));
-  EXPECT_EQ(names(",0,1\n1,2,3\n"), (std::vector<std::string>{"", "0", "1"}));
+  EXPECT_EQ(names("\xef\xbb\xbf \"a,b\" , c \"d\" ,\"say \"\"x\"\"\", x7 \r\n1,2,3,4"),
+            (std::vector<std::string>{"a,b", "c \"d\"", "say \"x\"", "x7"}));
+  EXPECT_EQ(names(",a,b\n1,2,3\n"), (std::vector<std::string>{"", "a", "b"}));
+  EXPECT_TRUE(names("setosa,5.1\n").empty());
   EXPECT_TRUE(names("1,2\n3,4\n").empty());
   EXPECT_TRUE(names("nan,-inf\n3,4\n").empty());
   const std::vector<double> one{1};
   cavi::write_npy(folder.path / "x.npy", one, 1, 1);
   EXPECT_TRUE(cavi::column_names(folder.path / "x.npy").empty());
+}
+
+// Taking such a line for a header would fit all rows but one and say nothing.
+TEST(Csv, ARowWithAMissingValueIsNoHeader) {
+  const Folder folder;
+  const std::string file = folder.path / "x.csv";
+  const auto says = [&](const std::string& text, std::vector<std::string> columns = {}) {
+    folder.write("x.csv", text);
+    return message_of([&] { cavi::open_matrix(file, {std::move(columns), {}, {}}); });
+  };
+  const std::string rows = "\n2,3\n4,5\n",
+                    asks = ": is this a row with a missing value, to be dropped or filled in? A header has no numbers";
+  EXPECT_EQ(says("1,NA" + rows), file + ": line 1, column 3: 'NA' is not a number" + asks);
+  EXPECT_EQ(says("1," + rows), file + ": line 1, column 3: the field is empty" + asks);
+  EXPECT_EQ(says(",1" + rows), file + ": line 1, column 1: the field is empty" + asks);
+  EXPECT_EQ(says("1,x" + rows), file + ": line 1, column 3: 'x' is not a number" + asks);
+  for (const std::string missing : {"NA", "N/A", "?", "null", "NULL", "", "\"\""}) {
+    EXPECT_NE(says(missing + "," + missing + rows).find(asks), std::string::npos) << missing;
+    EXPECT_NE(says("a,1," + missing + "\nb,2,3\n", {"2"}).find(asks), std::string::npos) << missing;
+  }
+  folder.write("x.csv", "NA,1\n2,3\n");  // asked for by name, it is one
+  EXPECT_EQ(cavi::open_matrix(file, {{"NA"}, {}, {}}).to_vector(), Numbers{2});
 }
 
 TEST(Csv, HostileTextNamesLineColumnAndCause) {

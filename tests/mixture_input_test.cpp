@@ -89,6 +89,46 @@ TEST(Mixture, WrongOptionsAreAllNamedAtOnce) {
   EXPECT_EQ(problems.size(), 3u);
 }
 
+TEST(Mixture, TheTrueCauseOfAnOverflowIsNamed) {
+  const std::vector<double> x = clusters(20, 2, 12);
+  MixtureOptions o = options(CovarianceType::full, 2);
+  for (const double weight : {1e300, 1.7e308}) {
+    const std::string says =
+        message_of<NumericalError>([&] { fit(o, Matrix(x, 20, 2), std::vector<double>(20, weight)); });
+    EXPECT_NE(says.find("the weights add up to"), std::string::npos) << says;
+  }
+  EXPECT_TRUE(std::isfinite(fit(o, Matrix(x, 20, 2), std::vector<double>(20, 1e25)).summary.elbo));
+  o.degrees_of_freedom_prior = 1e300;
+  ASSERT_EQ(o.problems(2).size(), 1u);
+  EXPECT_NE(o.problems(2)[0].find("degrees_of_freedom_prior must be at most 1e+15"), std::string::npos);
+  MixtureOptions exponential;
+  exponential.family = ComponentFamily::exponential;
+  const std::string says =
+      message_of<NumericalError>([&] { fit(exponential, Matrix(std::vector<double>(4, 1e308), 4, 1)); });
+  EXPECT_NE(says.find("column 0 has a sum too large for float64"), std::string::npos) << says;
+}
+
+// The engine keeps a concentration less one: what is far smaller than one would be another prior than was asked for.
+TEST(Mixture, AConcentrationThatIsLostInRoundingIsRefused) {
+  const auto complaints = [](WeightPrior prior, double discount, double concentration) {
+    MixtureOptions o;
+    o.weight_concentration_prior_type = prior;
+    o.discount = discount;
+    o.weight_concentration_prior = concentration;
+    return o.problems(2);
+  };
+  for (const WeightPrior prior : {WeightPrior::dirichlet, WeightPrior::dirichlet_process}) {
+    EXPECT_TRUE(complaints(prior, 0, 1e-10).empty());
+    for (const double tiny : {9e-11, 1e-17, 1e-300}) {
+      ASSERT_EQ(complaints(prior, 0, tiny).size(), 1u) << tiny;
+      EXPECT_NE(complaints(prior, 0, tiny)[0].find("at least 1e-10 above 0, not"), std::string::npos);
+    }
+  }
+  EXPECT_TRUE(complaints(WeightPrior::pitman_yor, 0.25, -0.2).empty());
+  EXPECT_TRUE(complaints(WeightPrior::pitman_yor, 0.25, 1e-17).empty());
+  EXPECT_EQ(complaints(WeightPrior::pitman_yor, 0.25, -0.25 + 1e-14).size(), 1u);
+}
+
 TEST(Mixture, WrongDataAreRefusedByName) {
   const MixtureOptions o = options(CovarianceType::full, 2);
   std::vector<double> x = clusters(20, 2, 12);

@@ -88,6 +88,8 @@ TEST(ShapeErrors, NameWhatDoesNotFit) {
   expect_refusal<ShapeError>([&] { p.latent("L", {}, wishart(0.5, 1.0), {d}); }, {"'L'", "D - 1"});
   expect_refusal<ShapeError>([&] { p.latent("L", {}, wishart(3, {1, 2, 2, 1}), {d}); }, {"L", "positive definite"});
   expect_refusal<ShapeError>([&] { p.latent("pi", {}, dirichlet(1)); }, {"'pi'", "event"});
+  expect_refusal<OptionError>([&] { p.latent("pi", {}, dirichlet(1e-17), {d}); }, {"'pi'", "1e-10", "rounding"});
+  expect_refusal<OptionError>([&] { p.latent("v", {}, stick_breaking(1e-12), {d}); }, {"'v'", "1e-10", "rounding"});
   expect_refusal<ShapeError>([&] { p.index("of", n, d, {0, 1, 2, 0}); }, {"'of'", "entry 2"});
   expect_refusal<ShapeError>([&] { p.plate("m", -1); }, {"'m'", "negative"});
   expect_refusal<NumericalError>([&] { p.weights(n, {1, 1, -1, 1}); }, {"element 2"});

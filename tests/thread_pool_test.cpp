@@ -6,13 +6,26 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+// Memory that ends at the n-th allocation of this thread from now on; negative: never.
+thread_local int allocations_left = -1;
+
+void* operator new(std::size_t bytes) {
+  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
+  if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace cavi::kernels::cpu {
 namespace {
@@ -145,6 +158,20 @@ INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Values(1, 2, 8));
 
 TEST(ThreadPool, TakesTheMachinesProcessorsByDefault) {
   EXPECT_EQ(ThreadPool(0).size(), std::max(1, int(std::thread::hardware_concurrency())));
+}
+
+TEST(ThreadPool, WithoutMemoryForItsThreadsThrowsAndLeavesNone) {
+  int refused = 0;
+  for (int left = 0; left < 20; ++left) {
+    allocations_left = left;
+    try {
+      const ThreadPool pool(8);
+    } catch (const std::bad_alloc&) {
+      ++refused;
+    }
+    allocations_left = -1;
+  }
+  EXPECT_GE(refused, 8);  // at their list, and at every one of the seven
 }
 
 }  // namespace

@@ -44,9 +44,11 @@ std::int64_t default_memory();
 /// `.npy`: versions 1 to 3, one dimension (read as one column) or two, C or Fortran order, any StoredType.
 ///
 /// `.csv`: numbers separated by commas, in any of the forms 1, -2.5, +3e-7, nan, inf; quotes and blanks around a field;
-/// CR, LF or CRLF line ends; lines that begin with # are comments; empty lines at the end only. A first line with a
-/// field (of the selected columns) that is no number is a header. Float64. Columns that are not selected may hold any
-/// text. Numbers beyond the memory go to a file without a name in the folder for temporary files (TMPDIR).
+/// CR, LF or CRLF line ends; lines that begin with # are comments; empty lines at the end only. A first line of
+/// names without a number (in the selected columns) is a header; numbers beside text, or nothing but missing values
+/// (empty, NA, N/A, ?, null), are an IoError there: a row that lacks a value is no header. Float64. Columns that are
+/// not selected may hold any text. Numbers beyond the memory go to a file without a name in the folder for temporary
+/// files (TMPDIR).
 ///
 /// HDF5: a dataset of one or two dimensions of floating-point numbers of 4 or 8 bytes or integers, of any byte order,
 /// chunking and compression; integers of 1 or 2 bytes are read as float32, others as float64. Needs a build with

@@ -51,7 +51,7 @@ struct MixtureOptions {
   ComponentFamily family = ComponentFamily::gaussian;
   CovarianceType covariance_type = CovarianceType::full;  ///< gaussian only, as are the priors down to reg_covar
   WeightPrior weight_concentration_prior_type = WeightPrior::dirichlet_process;
-  std::optional<double> weight_concentration_prior;     ///< alpha0 > 0 (> -d for pitman_yor); default 1 / K
+  std::optional<double> weight_concentration_prior;     ///< alpha0 >= 1e-10 (- d for pitman_yor); default 1 / K
   double discount = 0;                                  ///< d in [0, 1), pitman_yor only
   std::optional<std::vector<double>> mean_prior;        ///< m0 [D]; default the (weighted) mean of the rows
   double mean_precision_prior = 1;                      ///< beta0 > 0
@@ -172,8 +172,8 @@ class Mixture {
   void predict_top(const Matrix& x, int k, const LabelledNumberSink& sink) const;
 
   /// Log posterior predictive of every row in nats [N]: a mixture of Student-t (Bishop, PRML, eq. 10.81, for every
-  /// covariance type), for the other families of what integrating their parameters out leaves. It integrates to 1:
-  /// weights are E[pi] over their sum, as sticks leave some of it to components beyond K.
+  /// covariance type), for the other families of what integrating their parameters out leaves. It integrates to 1, with
+  /// weights E[pi] over their sum. Gaussian rows more than 5e67 standard deviations away score as if that far away.
   std::vector<double> score_samples(const Matrix& x) const;
   void score_samples(const Matrix& x, const NumberSink& sink) const;
   /// Their mean, NaN for N = 0.

@@ -130,9 +130,9 @@ Conditional beta(double a, double b);
 Conditional wishart(double degrees_of_freedom, double inverse_scale);
 Conditional wishart(double degrees_of_freedom, std::vector<double> inverse_scale);
 Conditional wishart(double degrees_of_freedom, Reference inverse_scale);
-/// Dirichlet with the same concentration for every category.
+/// Dirichlet with the same concentration, at least 1e-10 (OptionError), for every category.
 Conditional dirichlet(double concentration);
-/// Free sticks v_k ~ Beta(1 - d, alpha + k d), k = 1..K; alpha may be a latent Gamma variable when d = 0.
+/// Free sticks v_k ~ Beta(1 - d, alpha + k d), k = 1..K; alpha + d >= 1e-10, or a latent Gamma variable and d = 0.
 Conditional stick_breaking(Parameter concentration, double discount = 0);
 /// One-hot z with probabilities pi, a simplex variable or one of sticks.
 Conditional categorical(Reference weights);

@@ -146,6 +146,9 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
     impl_->join();
     throw DeviceError("cpu: the system refuses to start " + std::to_string(threads) + " threads (" + e.what() +
                       "); ask for fewer");
+  } catch (...) {  // a thread that nobody joins would end the process
+    impl_->join();
+    throw;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/rows.hpp"
 #include "kernels/device_source.hpp"
+#include "kernels/out_of_memory.hpp"
 #include "kernels/sources.hpp"
 
 #include <algorithm>
@@ -118,10 +119,12 @@ RowStore::RowStore(const Program& program, const std::vector<FusedSource>& sourc
   const std::int64_t tile_bytes = std::int64_t(kTile) * program.sources[std::size_t(sources[0].source)].matrix.cols() *
                                   size_of(sources[0].precision);
   const std::int64_t chunk = tile_bytes > 0 ? (budget - 2 * std::int64_t(pipe)) / tile_bytes * kTile : 0;
-  if (places.size() > 1 || chunk <= 0)
-    throw DeviceError("the rows need " + std::to_string(total) + " bytes of device memory and " +
-                      std::to_string(budget) + " are left; " +
-                      (places.size() > 1 ? "fit fewer problems at once" : "give the device a larger memory budget"));
+  const std::string need = std::to_string(total) + " bytes of device memory and " +
+                           std::to_string(std::max<std::int64_t>(0, budget)) + " are left; ";
+  if (places.size() > 1)
+    throw OutOfDeviceMemory("the rows of " + std::to_string(program.problems) + " problems need " + need +
+                            "fit fewer at once, or give the device a larger memory budget");
+  if (chunk <= 0) throw DeviceError("the rows of one problem need " + need + "give the device a larger memory budget");
   streamed_source_ = sources[0];
   chunk_rows_ = chunk;
   tiles_ = DeviceMemory(std::size_t(chunk / kTile * tile_bytes));

@@ -37,7 +37,7 @@ void convert(const Arguments& a) {
   StoredType type = x && x->scalar() == Scalar::float32 ? StoredType::f4 : StoredType::f8;
   read_choice("--type", a.type, kTypes, type, complaints);
   complaints.throw_if_any();
-  RowWriter out(a.out, {x->rows(), x->cols()}, x->column_names(), type);
+  RowWriter out(a.out, {x->rows(), x->cols()}, x->column_names(), type, x->name());
   const auto append = [&](const std::vector<double>& values) { out.append(values); };
   x->scalar() == Scalar::float32 ? read_blocks<float>(*x->source(), append) : read_blocks<double>(*x->source(), append);
   out.commit();

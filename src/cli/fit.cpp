@@ -72,6 +72,9 @@ void fit(const FitArguments& a) {
       o.covariance_prior = prior->second;
     }
   }
+  complaints.require_distinct("--save", a.save, "--checkpoint", a.checkpoint);
+  if (is_start_file(a.init) && sets[0].n_init > 1)
+    complaints.add("--init FILE is one start: leave out --n-init, or name a random --init");
   for (const Text& file : {a.save, a.checkpoint})  // said now, not after the fit
     if (file) complaints.attempt([&] { const io::OutputFile writable(*file); });
   if (many_data && sets.size() > 1)

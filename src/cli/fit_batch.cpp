@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/cli/fit_many.hpp"
+#include "src/cli/inputs.hpp"
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
+#include "src/io/columns.hpp"
+#include "src/io/joined_rows.hpp"
 #include "src/io/npz.hpp"
 #include "src/json_fields.hpp"
+#include "src/model_file.hpp"
 
 #include <cavi/error.hpp>
 #include <cavi/io.hpp>
@@ -34,21 +38,26 @@ std::vector<std::int64_t> read_offsets(const std::string& file, std::int64_t row
   return offsets;
 }
 
-/// The rows of all files, in one matrix.
-Batch join(const FitArguments& a, const Matrix& first, const ReadOptions& read) {
+/// The rows of all files, one after the other; together they take no more than the memory that they may.
+Batch join(const FitArguments& a, const Matrix& first, ReadOptions read) {
   Batch data{Matrix(), {0}, {}};
-  std::vector<double> all;
+  std::vector<Matrix> all;
+  std::int64_t memory = read.memory.value_or(default_memory());
   const auto append = [&](const std::string& file, const Matrix& x) {
     if (x.cols() != first.cols())
       throw IoError(fmt::format("{}: {} columns, but {} has {}", file, x.cols(), *a.data.file, first.cols()));
-    const std::vector<double> rows = x.to_vector();
-    all.insert(all.end(), rows.begin(), rows.end());
+    if (x.source()->data()) memory = std::max<std::int64_t>(0, memory - x.rows() * x.cols() * size_of(x.scalar()));
     data.offsets.push_back(data.offsets.back() + x.rows());
     data.names.push_back(file);
+    all.push_back(io::in_order_of(first.column_names(), x));
+    io::require_names(first.column_names(), *a.data.file, all.back());
   };
   append(*a.data.file, first);
-  for (const std::string& file : a.more) append(file, open_matrix(file, read));
-  data.x = Matrix(std::move(all), data.offsets.back(), first.cols());
+  for (const std::string& file : a.more) {
+    read.memory = memory;
+    append(file, open_matrix(file, read));
+  }
+  data.x = io::join_rows(std::move(all));
   return data;
 }
 
@@ -68,7 +77,7 @@ void save(const std::string& file, const MixtureOptions& o, const Batch& data, c
   const std::int64_t b = p.n_problems, k = p.n_components, d = p.n_features;
   std::vector<double> elbo, n_iter, restart, offsets(data.offsets.begin(), data.offsets.end());
   Json meta;
-  meta["format"] = "cavi mixtures";
+  meta["format"] = kBatchFormat;
   meta["format_version"] = 1;
   meta["library_version"] = CAVI_VERSION;
   meta["family"] = word_for(o.family);
@@ -168,6 +177,10 @@ void fit_batch(const FitArguments& a, MixtureOptions options, const Device& devi
     fmt::print("{}\n", brief(fits));
     if (!a.quiet) fmt::print("{}", table(data, fits));
   }
+  if (fits.summaries.empty() || std::any_of(fits.summaries.begin(), fits.summaries.end(), is_fitted)) return;
+  blame_rows(data.x, options);
+  const Summary& first = fits.summaries[0];
+  throw Error("every fit failed; the first: " + (first.message.empty() ? status(first) : first.message));
 }
 
 }  // namespace cavi::cli

@@ -125,11 +125,7 @@ void fit_selection(const FitArguments& a, const std::vector<MixtureOptions>& set
   const MixtureSelection found = select_mixture(entries, x, weights, device);
   progress.clear();
   if (found.models.empty()) {
-    try {
-      require_values(x, entries[0]);
-    } catch (const NumericalError& cause) {
-      throw InputError(cause.what());
-    }
+    blame_rows(x, entries[0]);
     throw Error("every fit failed; the first: " + found.summaries[0].message);
   }
   const Mixture& best = found.models[0];

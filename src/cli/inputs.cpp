@@ -164,16 +164,20 @@ std::string in_words_of_options(const std::string& problem) {
   return "--" + option + rest;
 }
 
+void blame_rows(const Matrix& x, const MixtureOptions& options) {
+  try {
+    require_values(x, options);
+  } catch (const NumericalError& cause) {
+    throw InputError(cause.what());
+  }
+}
+
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,
                            const InitialResponsibilities& start, const std::filesystem::path& checkpoint) {
   try {
     return checkpoint.empty() ? mixture.fit(x, weights, start) : mixture.resume(checkpoint, x, weights);
   } catch (const NumericalError& failure) {
-    try {
-      require_values(x, mixture.options());
-    } catch (const NumericalError& cause) {
-      throw InputError(cause.what());
-    }
+    blame_rows(x, mixture.options());
     throw;
   } catch (const ShapeError& failure) {
     if (const auto* responsibilities = std::get_if<Matrix>(&start))

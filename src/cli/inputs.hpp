@@ -61,6 +61,9 @@ InitialResponsibilities read_start(const Text& text, int n_components, const Mat
 /// A complaint of MixtureOptions::problems() with the option's name in front instead of the member's.
 std::string in_words_of_options(const std::string& problem);
 
+/// Throws InputError when the rows have a number that the options' family cannot have.
+void blame_rows(const Matrix& x, const MixtureOptions& options);
+
 /// Fits, or goes on from `checkpoint` when it names a file. Data that the family cannot have, and responsibilities
 /// that are none, are an InputError naming the file.
 Summary fit_or_blame_input(Mixture& mixture, const Matrix& x, const std::vector<double>& weights,

@@ -4,6 +4,7 @@
 #include "src/cli/config.hpp"
 #include "src/cli/describe.hpp"
 #include "src/cli/text.hpp"
+#include "src/io/file.hpp"
 
 #include <cavi/error.hpp>
 
@@ -77,6 +78,8 @@ int run_and_explain(int argc, char** argv) {
     return run(argc, argv);
   } catch (const InputError& e) {
     return complain(kWrongInput, e.what());
+  } catch (const cavi::io::WriteError& e) {  // before IoError, which it is
+    return complain(kFailed, e.what());
   } catch (const cavi::IoError& e) {
     return complain(kWrongInput, e.what());
   } catch (const cavi::OptionError& e) {

@@ -2,6 +2,7 @@
 #include "src/cli/model.hpp"
 
 #include "src/cli/inputs.hpp"
+#include "src/io/columns.hpp"
 
 namespace cavi::cli {
 
@@ -29,6 +30,13 @@ std::optional<Mixture> read_model(const ModelArguments& model, Complaints& compl
   else
     complaints.attempt([&] { mixture = Mixture::load(*model.file, device); });
   return mixture;
+}
+
+std::optional<Matrix> read_data_for(const std::optional<Mixture>& model, const DataArguments& data,
+                                    Complaints& complaints) {
+  std::optional<Matrix> x = read_data(data, complaints);
+  if (x && model) x = io::in_order_of(model->posterior().column_names, *x);
+  return x;
 }
 
 }  // namespace cavi::cli

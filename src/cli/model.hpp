@@ -26,6 +26,11 @@ void add_model_argument(CLI::App& parser, ModelArguments& model);
 /// Loads the model; nothing when there is a complaint.
 std::optional<Mixture> read_model(const ModelArguments& model, Complaints& complaints);
 
+/// Opens the rows for the model, whose columns are found by name where both have names; nothing when there is a
+/// complaint.
+std::optional<Matrix> read_data_for(const std::optional<Mixture>& model, const DataArguments& data,
+                                    Complaints& complaints);
+
 /// Runs `step` on rows of DATA; numbers that are not finite are an InputError.
 template <class Step>
 void blame_data(Step&& step) {

@@ -56,7 +56,7 @@ void write_top(const Mixture& m, const Matrix& x, int k, const Text& file) {
 void predict(const Arguments& a) {
   Complaints complaints;
   const std::optional<Mixture> m = read_model(a.model, complaints);
-  const std::optional<Matrix> x = read_data(a.data, complaints);
+  const std::optional<Matrix> x = read_data_for(m, a.data, complaints);
   int top = 1;
   read_number<int>("--top", a.top, top, complaints);
   if (a.top && a.proba) complaints.add("--top and --proba exclude each other");

@@ -107,7 +107,9 @@ std::string component_table(const MixturePosterior& p, const std::vector<std::st
 
 std::string json_report(const Summary& summary, const MixturePosterior& p, std::int64_t rows) {
   Json j;
-  j["elbo"] = summary.elbo;
+  const bool fitted =
+      summary.termination != Termination::numerical_error && summary.termination != Termination::no_data;
+  j["elbo"] = fitted ? Json(summary.elbo) : Json();
   j["elbo_trace"] = summary.elbo_trace;
   j["n_iter"] = summary.n_iter;
   j["converged"] = summary.converged();

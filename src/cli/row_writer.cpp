@@ -22,6 +22,13 @@ const char* npy_type(StoredType type) {
   return type == StoredType::f4 ? "<f4" : type == StoredType::f8 ? "<f8" : "<i4";
 }
 
+/// Infinities are what they were; a finite number must not become one.
+bool holds(StoredType type, double value) {
+  if (type == StoredType::i4)
+    return value == std::trunc(value) && std::abs(value) <= std::numeric_limits<std::int32_t>::max();
+  return type != StoredType::f4 || !std::isfinite(value) || std::isfinite(float(value));
+}
+
 template <class T>
 void append_raw(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -29,8 +36,9 @@ void append_raw(std::string& out, T value) {
 
 }  // namespace
 
-RowWriter::RowWriter(const Text& file, std::vector<std::int64_t> shape, std::vector<std::string> names, StoredType type)
-    : name_(file.value_or("standard output")), type_(type), shape_(std::move(shape)), names_(std::move(names)) {
+RowWriter::RowWriter(const Text& file, std::vector<std::int64_t> shape, std::vector<std::string> names, StoredType type,
+                     std::string source)
+    : source_(std::move(source)), type_(type), shape_(std::move(shape)), names_(std::move(names)) {
   if (!file) return;
   const std::string extension = io::extension(*file);
   if (extension == ".npy")
@@ -58,8 +66,11 @@ void RowWriter::append(std::span<const double> values) {
   const std::int64_t cols = shape_.size() > 1 ? shape_[1] : 1;
   buffer_.clear();
   for (const double value : values) {
-    if (type_ == StoredType::i4 && !(value == std::trunc(value) && std::abs(value) <= std::numeric_limits<int>::max()))
-      throw InputError(fmt::format("{}: row {} (from 0): {} is not a 32-bit integer", name_, written_ / cols, value));
+    if (!holds(type_, value))
+      throw InputError(fmt::format("{}: row {}, column {} (from 0): {} {}", source_, written_ / cols, written_ % cols,
+                                   value,
+                                   type_ == StoredType::i4 ? "is not a 32-bit integer"
+                                                           : "is too large for f4, which ends at 3.4e38; f8 holds it"));
     ++written_;
     if (format_ != Format::csv) {
       if (type_ == StoredType::f4)
@@ -93,7 +104,7 @@ void RowWriter::commit() {
 void RowWriter::write(const std::string& bytes) {
   if (file_) return file_->write(bytes.data(), bytes.size());
   if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size())
-    throw IoError("standard output cannot be written");
+    throw io::WriteError("standard output cannot be written");
 }
 
 }  // namespace cavi::cli

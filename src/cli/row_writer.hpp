@@ -25,10 +25,11 @@ inline constexpr const char* kOutHelp =
 class RowWriter {
  public:
   /// `shape`: rows, or rows and columns. `names` of the columns head a .csv unless there are none. Types: f4, f8, i4.
-  /// Throws InputError for another name of a file, IoError.
-  RowWriter(const Text& file, std::vector<std::int64_t> shape, std::vector<std::string> names, StoredType type);
+  /// `source`: where the numbers are from, for messages. Throws InputError for another name of a file, IoError.
+  RowWriter(const Text& file, std::vector<std::int64_t> shape, std::vector<std::string> names, StoredType type,
+            std::string source = "result");
 
-  /// Throws IoError; InputError for a number that i4 cannot hold.
+  /// Throws IoError; InputError for a number that i4 or f4 cannot hold.
   void append(std::span<const double> values);
   void append(std::span<const std::int32_t> values);
   void commit();
@@ -39,7 +40,7 @@ class RowWriter {
   void begin();
   void write(const std::string& bytes);
 
-  std::string name_;
+  std::string source_;
   Format format_ = Format::csv;
   StoredType type_;
   std::vector<std::int64_t> shape_;

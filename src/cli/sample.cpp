@@ -23,6 +23,7 @@ void sample(const Arguments& a) {
   read_number<std::int64_t>("--rows", a.rows, rows, complaints);
   read_number<std::uint64_t>("--seed", a.seed, seed, complaints);
   if (rows < 0) complaints.add(fmt::format("--rows must be 0 or more, not {}", rows));
+  complaints.require_distinct("--out", a.out, "--components", a.components);
   complaints.throw_if_any();
 
   const int d = m->posterior().n_features;

@@ -19,7 +19,7 @@ struct Arguments {
 void score(const Arguments& a) {
   Complaints complaints;
   const std::optional<Mixture> m = read_model(a.model, complaints);
-  const std::optional<Matrix> x = read_data(a.data, complaints);
+  const std::optional<Matrix> x = read_data_for(m, a.data, complaints);
   complaints.throw_if_any();
   blame_data([&] {
     if (!a.per_row && !a.out) return fmt::print("{}\n", m->score(*x));

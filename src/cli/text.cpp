@@ -2,7 +2,9 @@
 #include "src/cli/text.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 namespace cavi::cli {
 
@@ -44,6 +46,16 @@ std::vector<std::string> split(const std::string& text, char separator) {
 bool finish_output() {
   std::cout.flush();
   return std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout.good();
+}
+
+void Complaints::require_distinct(const char* option, const Text& file, const char* other, const Text& other_file) {
+  if (!file || !other_file) return;
+  std::error_code none;  // a path that cannot be resolved is reported when it is written
+  const auto place = [&](const std::string& name) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(name, none), none);
+  };
+  if (place(*file) == place(*other_file))
+    add(fmt::format("{} and {} both name {}; give two files", option, other, *file));
 }
 
 void Complaints::throw_if_any() const {

@@ -48,6 +48,8 @@ class Complaints {
       return false;
     }
   }
+  /// Two options must not name the same file, of which one result would be lost.
+  void require_distinct(const char* option, const Text& file, const char* other, const Text& other_file);
   std::size_t size() const { return list_.size(); }
   void throw_if_any() const;
 

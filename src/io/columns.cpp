@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace cavi::io {
@@ -21,6 +22,12 @@ class SelectedColumns final : public MatrixSource {
   int cols() const override { return int(columns_.size()); }
   Scalar scalar() const override { return all_.scalar(); }
   std::string name() const override { return all_.name(); }
+  std::vector<std::string> column_names() const override {
+    const std::vector<std::string> all = all_.column_names();
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < columns_.size() && !all.empty(); ++i) names.push_back(all[std::size_t(columns_[i])]);
+    return names;
+  }
   void prefetch(std::int64_t first, std::int64_t count) const noexcept override {
     all_.source()->prefetch(first, count);
   }
@@ -73,6 +80,27 @@ std::vector<int> find_columns(const std::string& file, const std::vector<std::st
   }
   for (int c = 0; selected.empty() && c < cols; ++c) found.push_back(c);
   return found;
+}
+
+Matrix in_order_of(const std::vector<std::string>& names, const Matrix& x) {
+  const std::vector<std::string> own = x.column_names();
+  if (own == names || own.size() != names.size()) return x;
+  std::vector<int> order;
+  for (const std::string& name : names) {
+    const auto found = std::find(own.begin(), own.end(), name);
+    if (found == own.end() || std::count(own.begin(), own.end(), name) > 1) return x;
+    order.push_back(int(found - own.begin()));
+  }
+  return std::set<int>(order.begin(), order.end()).size() == order.size() ? select_columns(x, std::move(order)) : x;
+}
+
+void require_names(const std::vector<std::string>& names, const std::string& whose, const Matrix& x) {
+  const std::vector<std::string> own = x.column_names();
+  if (own.empty() || names.empty()) return;
+  const auto [here, there] = std::mismatch(own.begin(), own.end(), names.begin(), names.end());
+  if (here == own.end()) return;
+  throw ShapeError(fmt::format("{}: column {} (from 0) is called '{}', but '{}' in {}; give the same names or none",
+                               x.name(), here - own.begin(), *here, *there, whose));
 }
 
 Matrix select_columns(const Matrix& x, std::vector<int> columns) {

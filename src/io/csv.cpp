@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -79,7 +80,21 @@ const char* read_field(std::string_view line, const char* p, Field& field) {
   return comma;
 }
 
-bool is_number(const Field& field) { return field.kind == Kind::number; }
+bool is_number(const Field& field) { return field.kind == Kind::number || field.kind == Kind::out_of_range; }
+
+/// What stands for a value that nobody knows, and so is no name either.
+bool is_missing(const Field& field) {
+  static constexpr std::array<std::string_view, 6> kWords{"", "NA", "N/A", "?", "null", "NULL"};
+  return field.kind == Kind::text && std::find(kWords.begin(), kWords.end(), field.text) != kWords.end();
+}
+
+/// Names and no numbers: a row that lacks a value must not be taken for a header, which would drop it in silence.
+bool is_header(const std::vector<Field>& line, const std::vector<int>& selected) {
+  const auto any = [&](auto is) {
+    return std::any_of(selected.begin(), selected.end(), [&](int c) { return is(line[std::size_t(c)]); });
+  };
+  return !any(is_number) && any([](const Field& f) { return f.kind == Kind::text && !is_missing(f); });
+}
 
 /// Text from a file, fit for one line of a message.
 std::string shown(std::string_view text) {
@@ -125,13 +140,24 @@ class CsvReader {
     const std::size_t cols = place.size();
     for (std::size_t c = 0;; ++p) {
       p = read_field(line_, p, field);
-      if (field.kind == Kind::open_quote || field.kind == Kind::after_quote || (place[c] >= 0 && !is_number(field)))
+      if (field.kind == Kind::open_quote || field.kind == Kind::after_quote ||
+          (place[c] >= 0 && field.kind != Kind::number))
         fail(field);
       if (place[c] >= 0) row[place[c]] = field.value;
       if (++c == cols) break;
       if (p == end) fail(line_.size() + 1, fmt::format("the line ends after {} of the {} fields of line 1", c, cols));
     }
     if (p != end) fail(std::size_t(p - line_.data()) + 1, fmt::format("more than the {} fields of line 1", cols));
+  }
+
+  /// A field of the first line is a number, unless that is a header.
+  void require_first(const Field& field, bool header) const {
+    if (field.kind == Kind::out_of_range) fail(field);
+    if (header || field.kind == Kind::number) return;
+    const std::string what =
+        field.text.empty() ? "the field is empty" : fmt::format("'{}' is not a number", shown(field.text));
+    fail(field.column,
+         what + ": is this a row with a missing value, to be dropped or filled in? A header has no numbers");
   }
 
   [[noreturn]] void fail(std::size_t column, const std::string& cause) const {
@@ -190,11 +216,11 @@ Matrix read_csv(const std::string& name, const ByteReader& read, const std::vect
   std::vector<int> place(first.size(), -1);
   for (std::size_t i = 0; i < selected.size(); ++i) place[std::size_t(selected[i])] = int(i);
 
-  bool header = false;
-  for (const int c : selected) {
-    header |= first[std::size_t(c)].kind == Kind::text;
-    if (first[std::size_t(c)].kind == Kind::out_of_range) reader.fail(first[std::size_t(c)]);
-  }
+  const bool by_name = std::any_of(columns.begin(), columns.end(), [&](const std::string& column) {
+    return !column.empty() && std::find(names.begin(), names.end(), column) != names.end();
+  });
+  const bool header = by_name || is_header(first, selected);
+  for (const int c : selected) reader.require_first(first[std::size_t(c)], header);
   RowSpool rows(name, memory);
   std::vector<double> row(selected.size());
   names.clear();
@@ -227,7 +253,7 @@ std::vector<std::string> read_csv_header(const InputFile& file) {
   CsvReader reader(file.name(), reader_of(file));
   const std::vector<Field> fields = reader.first_line();
   std::vector<std::string> names;
-  if (std::none_of(fields.begin(), fields.end(), [](const Field& f) { return f.kind == Kind::text; })) return names;
+  if (!is_header(fields, find_columns(file.name(), {}, int(fields.size()), {}))) return names;
   for (const Field& field : fields) names.push_back(name_in(field));
   return names;
 }

@@ -22,7 +22,7 @@ Matrix read_csv(const std::string& name, const ByteReader& read, const std::vect
                 std::int64_t memory);
 Matrix read_csv(const InputFile& file, const std::vector<std::string>& columns, std::int64_t memory);
 
-/// Fields of the first line when one of them is no number, else nothing.
+/// Fields of the first line when they are names without a number among them, else nothing.
 std::vector<std::string> read_csv_header(const InputFile& file);
 
 }  // namespace cavi::io

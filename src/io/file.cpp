@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/io/file.hpp"
 
-#include <cavi/error.hpp>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,7 +8,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -23,10 +24,30 @@ namespace {
 
 constexpr const char* kDescriptors = "/proc/self/fd";  // through which a file without a name gets one
 
+std::string cannot_write(const std::string& target, int error) {
+  return fmt::format("{}: cannot be written: {}", target, std::generic_category().message(error));
+}
+
 /// A process of that number may have been killed here: the name may be taken.
 std::string name_beside(const std::string& target) {
   static std::atomic<unsigned> number = 0;
   return fmt::format("{}.{}-{}.part", target, ::getpid(), number++);
+}
+
+/// Whether `name` is what name_beside(target) gives in a process that is no more.
+bool is_leftover(std::string_view name, std::string_view target) {
+  if (!name.starts_with(target) || !name.ends_with(".part")) return false;
+  const char *p = name.data() + target.size(), *end = name.data() + name.size() - std::string_view(".part").size();
+  const auto number = [&](char before, auto& value) {
+    if (p >= end || *p != before) return false;
+    const auto [stop, error] = std::from_chars(p + 1, end, value);
+    p = stop;
+    return error == std::errc();
+  };
+  pid_t process = 0;
+  unsigned count = 0;
+  return number('.', process) && number('-', count) && p == end && process > 0 && ::kill(process, 0) != 0 &&
+         errno == ESRCH;
 }
 
 }  // namespace
@@ -108,7 +129,7 @@ int open_nameless(const std::filesystem::path& folder) {
 OutputFile::OutputFile(const std::filesystem::path& target) : target_(target.string()) {
   std::error_code none;
   const auto type = std::filesystem::status(target, none).type();
-  if (type == std::filesystem::file_type::directory) fail(EISDIR);
+  if (type == std::filesystem::file_type::directory) throw IoError(cannot_write(target_, EISDIR));
   if (type != std::filesystem::file_type::regular && std::filesystem::exists(target, none))
     throw IoError(target_ + ": cannot be written: is not a regular file");
   if (::access(kDescriptors, X_OK) == 0) descriptor_ = open_nameless(target.parent_path());
@@ -123,7 +144,7 @@ void OutputFile::open_beside() {
   if (descriptor_ >= 0) return;
   const int error = errno;
   beside_.clear();
-  fail(error);
+  throw IoError(cannot_write(target_, error));
 }
 
 OutputFile::~OutputFile() {
@@ -151,11 +172,22 @@ void OutputFile::commit() {
   const int descriptor = std::exchange(descriptor_, -1);
   if (::close(descriptor) != 0 || ::rename(beside_.c_str(), target_.c_str()) != 0) fail(errno);
   beside_.clear();
+  remove_leftovers();
 }
 
-void OutputFile::fail(int error) const {
-  throw IoError(fmt::format("{}: cannot be written: {}", target_, std::generic_category().message(error)));
+/// Tidying up is no reason to fail.
+void OutputFile::remove_leftovers() const {
+  const std::filesystem::path target(target_), folder = target.has_parent_path() ? target.parent_path() : ".";
+  std::error_code none;
+  std::filesystem::directory_iterator entry(folder, none), end;
+  for (; !none && entry != end; entry.increment(none)) {
+    std::error_code still_there;
+    if (is_leftover(entry->path().filename().native(), target.filename().native()))
+      std::filesystem::remove(entry->path(), still_there);
+  }
 }
+
+void OutputFile::fail(int error) const { throw WriteError(cannot_write(target_, error)); }
 
 std::string extension(const std::filesystem::path& file) {
   std::string text = file.extension().string();

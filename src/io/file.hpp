@@ -3,12 +3,19 @@
 /// Regular files under a name: for reading from any thread, and for writing as a whole.
 #pragma once
 
+#include <cavi/error.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 
 namespace cavi::io {
+
+/// A file that was fine to begin with and could not be written to its end: no fault of who named it.
+struct WriteError : IoError {
+  using IoError::IoError;
+};
 
 class InputFile {
  public:
@@ -46,7 +53,8 @@ int open_nameless(const std::filesystem::path& folder);
 
 /// A file that takes its place when it is complete, and leaves nothing behind otherwise: it is written without a name
 /// (beside the target where the file system has no such files), brought to the disk, and renamed. A target that is no
-/// regular file is refused. Everything throws IoError naming target and cause.
+/// regular file is refused. commit() also removes what processes that were killed have left beside the target.
+/// The constructor throws IoError, everything else WriteError, naming target and cause.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& target);
@@ -59,6 +67,7 @@ class OutputFile {
 
  private:
   void open_beside();
+  void remove_leftovers() const;
   [[noreturn]] void fail(int error) const;
 
   std::string target_, beside_;

@@ -6,6 +6,9 @@
 #include <cavi/io.hpp>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 namespace {
 
@@ -14,6 +17,7 @@ using cavi::test::bits;
 using cavi::test::bytes_of;
 using cavi::test::Folder;
 
+using cavi::test::refusal;
 using cavi::test::run_cavi;
 using cavi::test::test_file;
 
@@ -103,10 +107,42 @@ TEST(Save, OnAFullDiskKeepsWhatWasThere) {
   const std::string command = "ulimit -f 1; exec '" CAVI_CLI "' fit '" + kFaithful + "' --n-components 6 --save '" +
                               file + "' 2>'" + (folder.path / "err").string() + "' >/dev/null";
   const int status = std::system(command.c_str());
-  EXPECT_EQ(WEXITSTATUS(status), 2);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
   EXPECT_EQ(bytes_of(folder.path / "err"), "cavi: " + file + ": cannot be written: File too large\n");
   EXPECT_EQ(bytes_of(file), "what was there before");
   EXPECT_EQ(folder.size(), 2);
+}
+
+TEST(Save, AndCheckpointAreTwoFiles) {
+  const Folder folder;
+  const std::string file = folder.path / "m.npz", again = folder.path / "." / "m.npz";
+  EXPECT_EQ(refusal({"fit", kFaithful, "--n-components", "2", "--save", file, "--checkpoint", again}),
+            "--save and --checkpoint both name " + file + "; give two files");
+  EXPECT_EQ(folder.size(), 0);
+}
+
+// What a process leaves that is killed between the two steps of putting its file in place.
+TEST(Save, RemovesWhatDeadProcessesLeft) {
+  const Folder folder;
+  const std::string file = folder.path / "m.npz", self = std::to_string(::getpid());
+  for (const std::string name : {"m.npz.4194305-3.part", "m.npz.4194305-.part", "n.npz.4194305-3.part",
+                                 "m.npz.4194305-3.part.npz", "m.npz.x-3.part"})  // the first alone is one
+    folder.write(name, "");
+  folder.write("m.npz." + self + "-0.part", "a process at work");
+  EXPECT_EQ(fit({"--save", file}, 3).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(file + ".4194305-3.part"));
+  EXPECT_TRUE(std::filesystem::exists(file + "." + self + "-0.part"));
+  EXPECT_EQ(folder.size(), 6);
+}
+
+TEST(Resume, OfAModelSaysWhatIsMissing) {
+  const Folder folder;
+  const std::string file = folder.path / "m.npz";
+  EXPECT_EQ(fit({"--save", file}, 3).code, 0);
+  const auto run = fit({"--checkpoint", file, "--resume"}, 3);
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err, "cavi: " + file +
+                         ": a model without the state of its fit, which is in checkpoints alone; name another file\n");
 }
 
 }  // namespace

@@ -127,6 +127,7 @@ TEST(Batch, FitsEveryDataSetOfAFile) {
   const MixtureBatch expected = fit_batch(o, x, offsets, Device::cpu(1));
   ASSERT_EQ(j["fits"].size(), 3u);
   EXPECT_EQ(j["fits"][1]["status"], "no_data");
+  EXPECT_TRUE(j["fits"][1]["elbo"].is_null());
   for (const int b : {0, 2}) {
     EXPECT_EQ(j["fits"][std::size_t(b)]["elbo"].get<double>(), expected.summaries[std::size_t(b)].elbo);
     EXPECT_EQ(j["fits"][std::size_t(b)]["counts"].get<std::vector<double>>(), expected.posterior.problem(b).counts);
@@ -144,6 +145,51 @@ TEST(Batch, FitsEveryDataSetOfAFile) {
   expect_in(table.out, "3 data sets: ");
   expect_in(table.out, "1 without a fit\n");
   expect_in(table.out, "no rows");
+  for (const std::vector<std::string>& reader : {std::vector<std::string>{"info", saved}, {"predict", saved, file}})
+    EXPECT_EQ(cavi::test::refusal(reader),
+              saved + ": the results of a batch, not one model: numpy.load reads its arrays");
+}
+
+TEST(Batch, WithoutAnyFitIsAFailure) {
+  const Folder folder;
+  const std::string bad = folder.write("nan.csv", "nan,1\n2,3\n4,nan\n5,6\n"),
+                    large = folder.write("large.csv", "1e200\n-1e200\n3e200\n2e200\n"),
+                    half = folder.write("half.csv", "nan\n2\n1\n3\n"), batch = folder.write("o.csv", "0\n2\n4\n");
+  const auto of = [&](const std::string& file) {
+    return run_cavi({"fit", file, "--batch", batch, "--n-components", "1"});
+  };
+  EXPECT_EQ(of(bad).code, 2);
+  expect_in(of(bad).err, bad + ": row 0, column 0 (from 0): NaN");
+  expect_in(of(bad).out, "2 without a fit");
+  EXPECT_EQ(of(large).code, 1);
+  expect_in(of(large).err, "every fit failed; the first: ");
+  EXPECT_EQ(of(half).code, 0) << of(half).err;
+}
+
+TEST(Batch, FilesLargerThanMemoryAreStreamed) {
+  const Folder folder;
+  const std::int64_t n = 20000;
+  const Matrix a = three_clouds(int(n), 2, 2), b = three_clouds(int(n), 2, 3);
+  const std::vector<double> wide = b.to_vector();
+  write_npy(folder.path / "a.npy", a.to_vector(), n, 2);
+  write_npy(folder.path / "b.npy", std::vector<float>(wide.begin(), wide.end()), n, 2);
+  const auto elbo = [&](const char* memory) {
+    const json j = fit_json({folder.path / "a.npy", folder.path / "b.npy", "--n-components", "3", "--device", "cpu",
+                             "--max-iter", "5", "--memory", memory});
+    return std::pair<double, double>(j["fits"][0]["elbo"], j["fits"][1]["elbo"]);
+  };
+  const auto in_memory = elbo("1G");
+  for (const char* memory : {"0", "330K", "1K"}) EXPECT_EQ(elbo(memory), in_memory) << memory;
+}
+
+TEST(Batch, ColumnsOfFilesAreMatchedByName) {
+  const Folder folder;
+  const std::string a = folder.write("a.csv", "x,y\n1,20\n2,30\n4,50\n"),
+                    b = folder.write("b.csv", "y,x\n20,1\n30,2\n50,4\n"),
+                    c = folder.write("c.csv", "x,z\n1,20\n2,30\n4,50\n");
+  const json j = fit_json({a, b, "--n-components", "1", "--device", "cpu"});
+  EXPECT_EQ(j["fits"][0]["means"], j["fits"][1]["means"]);
+  expect_in(refusal({a, c, "--n-components", "1"}), c + ": column 1 (from 0) is called 'z', but 'y' in " + a);
 }
 
 TEST(Batch, TakesSeveralFiles) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 
 namespace {
@@ -127,6 +128,33 @@ TEST_F(Model, ColumnsAreSelected) {
   EXPECT_EQ(parse(out("predict", {turned, "--columns", "eruptions,waiting", "--proba"})).values, first);
 }
 
+TEST_F(Model, ColumnsAreFoundByName) {
+  const std::string as_fitted = folder.write("f.csv", "eruptions,waiting\n3.6,79\n1.8,54\n"),
+                    swapped = folder.write("s.csv", "waiting,eruptions\n79,3.6\n54,1.8\n"),
+                    other = folder.write("o.csv", "eruptions,height\n3.6,79\n"),
+                    nameless = folder.write("n.csv", "3.6,79\n1.8,54\n");
+  for (const std::string& file : {swapped, nameless}) {
+    EXPECT_EQ(out("score", {file}), out("score", {as_fitted}));
+    EXPECT_EQ(out("predict", {file, "--proba"}), out("predict", {as_fitted, "--proba"}));
+    EXPECT_EQ(out("score", {file, "--memory", "0"}), out("score", {as_fitted}));
+  }
+  for (const char* command : {"score", "predict"})
+    EXPECT_EQ(
+        refusal({command, model, other}),
+        other + ": column 1 (from 0) is called 'height', but 'waiting' in the mixture; give the same names or none");
+}
+
+TEST_F(Model, AWriteErrorIsNoWrongUse) {
+  for (const std::string& command : {"sample '" + model + "' --rows 100000", "predict '" + model + "' " + kFaithful}) {
+    const int status = std::system(("'" CAVI_CLI "' " + command + " >/dev/full 2>/dev/null").c_str());  // NOLINT
+    EXPECT_EQ(WEXITSTATUS(status), 1) << command;
+  }
+  const std::string file = folder.path / "z.csv";
+  const int status = std::system(  // NOLINT
+      ("ulimit -f 1; exec '" CAVI_CLI "' sample '" + model + "' --rows 9999 --out '" + file + "' 2>/dev/null").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
 TEST_F(Model, WrongUseIsOneLineAndLeavesNothing) {
   const std::string npy = folder.path / "o.npy", none = folder.path / "none.npz";
   EXPECT_EQ(refusal({"predict"}),
@@ -134,6 +162,8 @@ TEST_F(Model, WrongUseIsOneLineAndLeavesNothing) {
   EXPECT_EQ(refusal({"score", model}), "DATA is required: a .npy or .csv file");
   EXPECT_EQ(refusal({"sample", model}), "--rows is required");
   EXPECT_EQ(refusal({"sample", model, "--rows", "-1"}), "--rows must be 0 or more, not -1");
+  EXPECT_EQ(refusal({"sample", model, "--rows", "2", "--out", npy, "--components", npy}),
+            "--out and --components both name " + npy + "; give two files");
   EXPECT_EQ(refusal({"sample", model, "--rows", "2", "--seed", "x"}), "--seed: 'x' is not a whole number from 0 on");
   EXPECT_EQ(refusal({"score", none, kFaithful}), none + ": No such file or directory");
   EXPECT_EQ(refusal({"predict", model, kFaithful, "--top", "5"}), "--top must be 1 to 4, not 5");

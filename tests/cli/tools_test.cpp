@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -152,9 +153,15 @@ TEST(Convert, RefusesByName) {
   const std::string from = folder.write("a.csv", "1,2.5\n3,4\n"), to = folder.path / "b.npy";
   EXPECT_EQ(refusal({"convert"}), "DATA is required: a .npy or .csv file; OUT is required: a .npy, .csv or .bin file");
   EXPECT_EQ(refusal({"convert", from, to, "--type", "u1"}), "--type: 'u1' is none of f4, f8, i4");
-  EXPECT_EQ(refusal({"convert", from, to, "--type", "i4"}), to + ": row 0 (from 0): 2.5 is not a 32-bit integer");
+  EXPECT_EQ(refusal({"convert", from, to, "--type", "i4"}),
+            from + ": row 0, column 1 (from 0): 2.5 is not a 32-bit integer");
+  const std::string large = folder.write("l.csv", "1,2\n3,-1e150\n");
+  EXPECT_EQ(refusal({"convert", large, to, "--type", "f4"}),
+            large + ": row 1, column 1 (from 0): -1e+150 is too large for f4, which ends at 3.4e38; f8 holds it");
+  out({"convert", folder.write("i.csv", "inf\n-inf\n3.4028235e38\n"), folder.path / "i.npy", "--type", "f4"});
+  EXPECT_EQ(cavi::open_matrix(folder.path / "i.npy").to_vector()[1], -std::numeric_limits<double>::infinity());
   EXPECT_EQ(refusal({"convert", from, "b.xls"}), "b.xls: the name ends in none of .npy, .csv, .bin");
-  EXPECT_EQ(folder.size(), 1);
+  EXPECT_EQ(folder.size(), 4);  // three inputs and what the last one became
 }
 
 // ---- options from a file --------------------------------------------------------------------------------------------

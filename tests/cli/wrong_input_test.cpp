@@ -161,6 +161,8 @@ TEST(WrongStart, NamesTheFile) {
   labels[7] = -1;
   cavi::write_npy(file, labels);
   EXPECT_EQ(says(), file + ": row 7 (from 0): the label -1 is not one of 0 to 2");
+  EXPECT_EQ(fit_refusal(kFaithful, {"--init", file, "--n-init", "5"}),
+            "--init FILE is one start: leave out --n-init, or name a random --init");
   labels.pop_back();
   cavi::write_npy(file, labels);
   EXPECT_EQ(says(), file + ": 271 labels, expected 272");

@@ -175,6 +175,35 @@ TEST(Backend, TwoMixturesOfAModelDoNotDisturbEachOther) {
   }
 }
 
+// The rows of all problems together take some 250 KB, those of one 31 KB at most.
+TEST(Backend, ABatchLargerThanTheDeviceIsFittedInParts) {
+  std::vector<std::int64_t> offsets = {0};
+  for (int b = 0; b < 12; ++b) offsets.push_back(offsets.back() + (b == 7 ? 0 : 300 + 60 * b));
+  const int d = 4;
+  const std::vector<double> x = clusters(int(offsets.back()), d, 9);
+  const Matrix all(x, offsets.back(), d);
+  MixtureOptions o = options(Scalar::float64);
+  o.n_init = 2;
+  const MixtureBatch whole = fit_batch(o, all, offsets, Device::cuda(0));
+  int fitted = 0;
+  for (std::int64_t memory = 16 << 10; memory < 512 << 10; memory = memory * 3 / 2) {
+    try {
+      const MixtureBatch parts = fit_batch(o, all, offsets, Device::cuda(0, memory));
+      ASSERT_EQ(parts.summaries.size(), whole.summaries.size());
+      for (std::size_t b = 0; b < whole.summaries.size(); ++b)
+        EXPECT_EQ(parts.summaries[b].elbo_trace, whole.summaries[b].elbo_trace) << memory << ", problem " << b;
+      EXPECT_EQ(parts.posterior.counts, whole.posterior.counts) << memory;
+      ++fitted;
+    } catch (const DeviceError& e) {  // not even one problem fits
+      const std::string what = e.what();
+      EXPECT_NE(what.find("memory budget"), std::string::npos) << what;
+      EXPECT_EQ(what.find("problems"), std::string::npos) << what;
+      EXPECT_EQ(what.find(" -"), std::string::npos) << what;
+    }
+  }
+  EXPECT_GT(fitted, 3);
+}
+
 TEST(Backend, OutOfMemorySaysHowMuchWasAskedForAndWhatThereIs) {
   emulator::Options small;
   small.device_bytes = 64 << 10;

@@ -148,6 +148,15 @@ TEST(DeviceMatrix, RefusesWhatIsNoMatrixAndLeavesItToTheCaller) {
   refused([](Tensor& w) { w.strides[1] = 2; });
   refused([](Tensor& w) { w.strides[0] = -5; });
   refused([](Tensor& w) { w.managed.dl_tensor.device = {kDLCUDA, 7}; });
+  for (const DLDeviceType type : {kDLCPU, kDLCUDA}) {
+    const auto refused_there = [&](auto change) {
+      refused([&](Tensor& w) { w.managed.dl_tensor.device.device_type = type, change(w); });
+    };
+    refused_there([](Tensor& w) { w.shape[0] = -1; });
+    refused_there([](Tensor& w) { w.shape[1] = -5; });
+    refused_there([](Tensor& w) { w.managed.dl_tensor.data = nullptr; });
+    refused_there([](Tensor& w) { w.managed.dl_tensor.data = nullptr, w.managed.dl_tensor.byte_offset = 64; });
+  }
   EXPECT_EQ(deleted, 0);
   EXPECT_THROW(from_dlpack(nullptr), ShapeError);
   EXPECT_THROW(device_view(host.data(), 3, 4, 2), ShapeError);
