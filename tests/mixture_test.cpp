@@ -239,6 +239,18 @@ TEST_P(EveryKind, StartsAreReproducible) {
   }
 }
 
+// On a GPU by tensor cores.
+TEST(Mixture, ManyFeaturesInFloat32AreFittedAsInFloat64) {
+  const int n = 200, d = 40, k = 3;
+  const Matrix x(clusters(n, d, 13), n, d);
+  const auto bound = [&](Scalar precision) {
+    MixtureOptions o = options(CovarianceType::full, k, precision);
+    o.max_iter = 2;
+    return fit(o, x, {}, cavi::testing::labels(n, k)).summary.elbo;
+  };
+  EXPECT_NEAR(bound(Scalar::float32) / n, bound(Scalar::float64) / n, 1e-5);
+}
+
 TEST(Mixture, OneDimensionMakesThreeTypesOne) {
   const int n = 400;
   const std::vector<double> x = clusters(n, 1, 8);
