@@ -16,16 +16,17 @@
 #include <thread>
 #include <vector>
 
-// Memory that ends at the n-th allocation of this thread from now on; negative: never.
+// Memory that ends at the n-th allocation of this thread from now on; negative: never. Not inline, or the compiler sees
+// numbers from malloc() given to delete.
 thread_local int allocations_left = -1;
 
-void* operator new(std::size_t bytes) {
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
   if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace cavi::kernels::cpu {
 namespace {
