@@ -72,8 +72,8 @@ TEST(Model, OptionsComeBackToTheLastBit) {
   }
   for (int trial = 0; trial < 100; ++trial) {
     MixtureOptions& o = model.options = options(CovarianceType::diag, WeightPrior::pitman_yor);
-    if (rng() % 2) o.weight_concentration_prior = any_positive(rng);
-    if (rng() % 2) o.degrees_of_freedom_prior = any_positive(rng);
+    if (rng() % 2) o.weight_concentration_prior = std::max(any_positive(rng), 1e-10);
+    if (rng() % 2) o.degrees_of_freedom_prior = std::min(any_positive(rng), 1e15);
     if (rng() % 2) o.mean_prior = {any_positive(rng), rng() % 2 ? -0.0 : -any_positive(rng)};
     if (rng() % 2) o.covariance_prior = {any_positive(rng), any_positive(rng)};
     o.discount = std::generate_canonical<double, 53>(rng);

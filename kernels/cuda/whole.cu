@@ -1,56 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole fits of small problems.
-//
-//   work    a block per problem: it runs sweep after sweep until the problem is over or has had its share
-//   memory  the problem's rows and numbers stay in L1 and L2 for as long as the block lives
-//   order   units do not depend on who takes them (interpret.cuh), a mixture sweep by one block has an order of its own
-#include "kernels/cuda/interpret.cuh"
-#include "kernels/cuda/interpret.hpp"
-#include "kernels/cuda/launch.hpp"
-#include "kernels/cuda/mixture_block.cuh"
+// Whole fits of problems without a mixture, and the choice of the kernel for those with one.
+#include "kernels/cuda/whole.cuh"
 
 namespace cavi::kernels::cuda {
-namespace {
 
-constexpr int kThreads = kTile;
-
-struct NoSweep {};
-
-template <class F>
-__device__ void sweep_block(const MixtureSweepDevice& op, const DeviceProblem& p) {
-  if constexpr (!std::is_same_v<F, NoSweep>) mixture_sweep_block<F, float>(op, p);
-}
-
-template <class F>
-__global__ void __launch_bounds__(kThreads, 2) run_whole(OpList list, int times, const DeviceProblem* problems) {
-  const DeviceProblem& p = problems[blockIdx.x];
-  for (int s = 0; s < times; ++s) {
-    if (!__syncthreads_or(*p.active)) return;  // all have read it before the bound may write it
-    std::int64_t turn = 0;
-    for (int i = 0; i < list.count; ++i) {
-      const DeviceOp& op = list.ops[i];
-      if (op.kind == DeviceOp::Kind::mixture_sweep)
-        sweep_block<F>(op.mixture_sweep, p);
-      else
-        execute(op, p, {0, units_of(op, p)}, threadIdx.x, kThreads, list.sweeping, turn);
-      if (op.meet) __syncthreads();
-    }
-  }
-}
-
-template <class F>
-cudaError_t run(const OpList& list, int times, const DeviceProblem* problems, std::int64_t count, cudaStream_t stream) {
-  return launch(run_whole<F>, dim3(unsigned(count)), dim3(kThreads), 0, stream, list, times, problems);
-}
-
-}  // namespace
+extern template cudaError_t enqueue_whole_of<components::Full>(const OpList&, int, const DeviceProblem*, std::int64_t,
+                                                               cudaStream_t);
+extern template cudaError_t enqueue_whole_of<components::Tied>(const OpList&, int, const DeviceProblem*, std::int64_t,
+                                                               cudaStream_t);
+extern template cudaError_t enqueue_whole_of<components::Diag>(const OpList&, int, const DeviceProblem*, std::int64_t,
+                                                               cudaStream_t);
+extern template cudaError_t enqueue_whole_of<components::Spherical>(const OpList&, int, const DeviceProblem*,
+                                                                    std::int64_t, cudaStream_t);
 
 cudaError_t enqueue_whole(const OpList& list, std::optional<Component> sweep, int times, const DeviceProblem* problems,
                           std::int64_t count, cudaStream_t stream) {
   if (list.count == 0 || count == 0) return cudaSuccess;
-  if (!sweep) return run<NoSweep>(list, times, problems, count, stream);
-  return components::with_gaussian_family(*sweep,
-                                          [&]<class F>(F) { return run<F>(list, times, problems, count, stream); });
+  if (!sweep) return enqueue_whole_of<NoSweep>(list, times, problems, count, stream);
+  return components::with_gaussian_family(
+      *sweep, [&]<class F>(F) { return enqueue_whole_of<F>(list, times, problems, count, stream); });
 }
 
 }  // namespace cavi::kernels::cuda
