@@ -18,7 +18,6 @@
 namespace cavi {
 
 using kernels::Rows;
-using kernels::components::Conjugate;
 using kernels::cpu::ThreadPool;
 
 namespace {
