@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Takes one synchronisation out of the CUDA backend at a time (a barrier, a fence, an event wait, a wait of the host) and
-# runs the tests on the emulated device: every mutant should make one of them fail.
+# runs the tests on the emulated device: every mutant should make one of them fail. The target mutation_suites builds them.
 #
 #   scripts/mutations.sh [--sample N] [BUILD]     default: every site; BUILD=build/release
 #
