@@ -213,7 +213,7 @@ TEST_P(Conditioning, ABatchIsStillTheLoop) {
 }
 
 TEST_P(Conditioning, AResumedFitIsTheUninterruptedOne) {
-  const auto& [x, rows] = hostile().at("sum of columns");
+  const auto [x, rows] = hostile().at("sum of columns");
   const Matrix data(x, rows, kFeatures);
   const std::filesystem::path file =
       std::filesystem::path(::testing::TempDir()) / ("conditioning_" + std::to_string(int(GetParam())) + ".npz");
