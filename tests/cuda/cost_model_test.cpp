@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The cost model takes a shape to be swept by the kernel that does sweep it.
 #include "src/cost_model.hpp"
-#include "kernels/cuda/mixture_layout.hpp"
+#include "kernels/cuda/mixture_sweep.hpp"
 
 #include <gtest/gtest.h>
 
-#include <string_view>
+#include <cstdint>
 
 namespace cavi {
 namespace {
 
 using kernels::Component;
-using kernels::cuda::MixtureRegime;
-
-std::string_view name_of(MixtureRegime regime) {
-  switch (regime) {
-    case MixtureRegime::automatic:
-    case MixtureRegime::tile: break;
-    case MixtureRegime::points: return "points";
-    case MixtureRegime::fused: return "fused";
-    case MixtureRegime::chunked: return "chunked";
-    case MixtureRegime::tensor: return "tensor";
-  }
-  return "tile";
-}
 
 TEST(CostModel, KnowsTheRegimes) {
   const Component components[] = {Component::full, Component::tied, Component::diag, Component::spherical};
@@ -42,7 +29,8 @@ TEST(CostModel, KnowsTheRegimes) {
           shape.components = k;
           shape.covariance_type = CovarianceType(type);
           shape.precision = precision;
-          EXPECT_EQ(gpu_regime(shape), name_of(regime_of(op))) << "type " << type << ", D = " << d << ", K = " << k;
+          EXPECT_EQ(gpu_regime(shape), mixture_regime(op, std::int64_t(shape.rows)))
+              << "type " << type << ", D = " << d << ", K = " << k;
         }
 }
 
