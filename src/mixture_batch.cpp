@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many data sets in one call: some problems at a time share a program, so that memory does not grow with the batch.
 #include "kernels/out_of_memory.hpp"
+#include "src/covariance_type.hpp"
 #include "src/mixture_fit.hpp"
 #include "src/mixture_model.hpp"
 
@@ -47,8 +48,7 @@ class RowRange final : public MatrixSource {
 /// Problems whose buffers are in memory at the same time: what a program keeps is some ten times its largest parameter.
 std::size_t problems_at_once(const MixtureOptions& o, std::size_t features) {
   constexpr std::size_t kBytes = 64 << 20, kParameters = 16, kLeast = 16, kMost = 4096;
-  const bool matrix = o.family == ComponentFamily::gaussian &&
-                      (o.covariance_type == CovarianceType::full || o.covariance_type == CovarianceType::tied);
+  const bool matrix = o.family == ComponentFamily::gaussian && is_matrix(o.covariance_type);
   const std::size_t size = std::size_t(o.n_components) * features * (matrix ? features : 1);
   return std::clamp(kBytes / (kParameters * sizeof(double) * std::max<std::size_t>(1, size)), kLeast, kMost);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/concentration.hpp"
+#include "src/covariance_type.hpp"
 
 #include <cavi/mixture.hpp>
 
@@ -72,7 +73,7 @@ std::vector<std::string> MixtureOptions::problems(int n_features) const {
   c.unless(max_iter >= 0, "max_iter must be 0 or more, not {}", max_iter);
   c.unless(tol >= 0, "tol must be 0 or more, not {}", tol);
   c.unless(checkpoint_every >= 1, "checkpoint_every must be at least 1, not {}", checkpoint_every);
-  const bool matrix = covariance_type == CovarianceType::full || covariance_type == CovarianceType::tied;
+  const bool matrix = is_matrix(covariance_type);
   if (degrees_of_freedom_prior) {
     const double least = matrix && n_features > 0 ? n_features - 1.0 : 0.0;
     c.unless(*degrees_of_freedom_prior > least && std::isfinite(*degrees_of_freedom_prior),

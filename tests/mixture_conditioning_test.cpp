@@ -2,6 +2,7 @@
 // The estimator on rows that are hard for float32: columns that depend on each other, units far from one, fewer rows
 // than columns. The model is the same in any units, which is the oracle here: with x = A z + b the bound of x is that
 // of z less the weight of the rows times ln |A|, and parameters map.
+#include "src/covariance_type.hpp"
 #include "tests/mixture_fit.hpp"
 #include "tests/models.hpp"
 
@@ -106,7 +107,7 @@ void expect_equivariant(const Affine& f, const MixtureOptions& of_z, MixtureOpti
       }
       expect_near(got_d, want_d, 10 * tolerance, "mean, feature " + std::to_string(d));
     }
-    if (of_x.covariance_type == CovarianceType::full || of_x.covariance_type == CovarianceType::tied)
+    if (is_matrix(of_x.covariance_type))
       for (std::size_t at = 0; at < got.q.covariances.size(); at += kFeatures * kFeatures) {
         const auto block = [at](const Numbers& v) { return Numbers(&v[at], &v[at] + kFeatures * kFeatures); };
         Numbers got_c = block(got.q.covariances), want_c = f.covariance(block(expected.q.covariances));

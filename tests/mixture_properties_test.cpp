@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Laws of a mixture over random shapes, families, priors and precisions.
+#include "src/covariance_type.hpp"
+
 #include <cavi/cavi.hpp>
 
 #include <gtest/gtest.h>
@@ -27,8 +29,6 @@ struct Problem {
 
   double& at(int row, int col) { return x[std::size_t(row * d + col)]; }
 };
-
-bool is_matrix(CovarianceType t) { return t == CovarianceType::full || t == CovarianceType::tied; }
 
 Problem any_problem() {
   Problem p;

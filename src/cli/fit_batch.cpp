@@ -3,6 +3,7 @@
 #include "src/cli/inputs.hpp"
 #include "src/cli/progress.hpp"
 #include "src/cli/report.hpp"
+#include "src/covariance_type.hpp"
 #include "src/io/columns.hpp"
 #include "src/io/joined_rows.hpp"
 #include "src/io/npz.hpp"
@@ -106,7 +107,7 @@ void save(const std::string& file, const MixtureOptions& o, const Batch& data, c
     if (p.covariance_type != CovarianceType::tied) shape.push_back(k);
     const std::vector<std::int64_t> per_component = shape;
     if (p.covariance_type != CovarianceType::spherical) shape.push_back(d);
-    if (p.covariance_type == CovarianceType::full || p.covariance_type == CovarianceType::tied) shape.push_back(d);
+    if (is_matrix(p.covariance_type)) shape.push_back(d);
     arrays.push_back({"mean_precision", {b, k}, p.mean_precision});
     arrays.push_back({"degrees_of_freedom", per_component, p.degrees_of_freedom});
     arrays.push_back({"inverse_scale", shape, p.inverse_scale});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/cli/inputs.hpp"
 
+#include "src/covariance_type.hpp"
 #include "src/linear_algebra.hpp"
 
 #include <cavi/error.hpp>
@@ -94,7 +95,7 @@ std::optional<std::vector<double>> read_mean_prior(const Text& text, const Matri
 std::optional<std::vector<double>> read_covariance_prior(const Text& text, CovarianceType type, const Matrix& x,
                                                          Complaints& complaints) {
   if (!text || *text == "empirical") return {};
-  const bool matrix = type == CovarianceType::full || type == CovarianceType::tied;
+  const bool matrix = is_matrix(type);
   const int rows = type == CovarianceType::spherical ? 1 : x.cols();
   if (*text == "identity") return matrix ? identity(rows) : std::vector<double>(std::size_t(rows), 1.0);
   std::optional<std::vector<double>> scale;
