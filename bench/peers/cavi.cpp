@@ -3,9 +3,11 @@
 //
 //   peers_cavi fit   X.npy LABELS.npy  TYPE K PRECISION THREADS SWEEPS     one fit that starts from the labels
 //   peers_cavi batch X.npy OFFSETS.npy TYPE K PRECISION THREADS SWEEPS     fits of their own, each from random rows
+//   peers_cavi bound X.npy LABELS.npy  TYPE K PRECISION THREADS SWEEPS     the bound after every sweep, and when
 //
 // A fit is timed from the end of its first sweep to the end of its last, in on_sweep, and repeated for half a second.
-// A batch is timed as the difference of calls with one sweep and with SWEEPS. Prints a JSON object.
+// A batch is timed as the difference of calls with one sweep and with SWEEPS. A bound's time is counted from the call.
+// Prints a JSON object.
 #include "bench/peers/clocks.hpp"
 
 #include <cavi/cavi.hpp>
@@ -60,10 +62,27 @@ nlohmann::json time_batch(MixtureOptions options, const Device& device, const Ma
   return {{"wall", each.wall}, {"cpu", each.cpu}};
 }
 
+nlohmann::json time_bound(MixtureOptions options, const Device& device, const Matrix& x, const char* labels_file) {
+  const std::vector<std::int32_t> labels = read_labels(labels_file);
+  std::vector<double> wall;
+  Clocks begin;
+  options.on_sweep = [&](const Sweep&) {
+    wall.push_back((Clocks::now() - begin).wall);
+    return true;
+  };
+  Mixture mixture(options, device);
+  begin = Clocks::now();
+  const Summary summary = mixture.fit(x, {}, labels);
+  return {{"wall", wall},
+          {"bound", summary.elbo_trace},
+          {"means", mixture.posterior().means},
+          {"covariances", mixture.posterior().covariances}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 9) throw Error("takes 8 arguments: fit|batch X.npy START.npy TYPE K PRECISION THREADS SWEEPS");
+  if (argc != 9) throw Error("takes 8 arguments: fit|batch|bound X.npy START.npy TYPE K PRECISION THREADS SWEEPS");
   const std::map<std::string, CovarianceType> types{{"full", CovarianceType::full},
                                                     {"tied", CovarianceType::tied},
                                                     {"diag", CovarianceType::diag},
@@ -77,7 +96,8 @@ int main(int argc, char** argv) try {
   options.tol = 0;
   options.init_params = Init::random_from_data;  // of a batch
   const Device device = Device::cpu(std::stoi(argv[7]));
-  std::cout << (std::string(argv[1]) == "batch" ? time_batch : time_fit)(options, device, x, argv[3]) << '\n';
+  const std::map<std::string, decltype(&time_fit)> kinds{{"fit", time_fit}, {"batch", time_batch}, {"bound", time_bound}};
+  std::cout << kinds.at(argv[1])(options, device, x, argv[3]) << '\n';
 } catch (const std::exception& e) {
   std::cerr << "peers_cavi: " << e.what() << '\n';
   return 1;

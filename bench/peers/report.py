@@ -60,13 +60,32 @@ def markdown(result):
             cells += [f"{100 * p['share_of_processors']:.0f} %"]
             lines.append("| " + " | ".join(cells) + " |")
     apart = [p["differs_by"] for s in result["shapes"] for p in s["peers"] if p["differs_by"] is not None]
+    apart += [s["time_to_bound"]["peer"]["differs_by"] for s in result["shapes"] if s.get("time_to_bound")]
     notes = NOTES
     if apart:
         notes += (
             "- Same start, same sweeps, same answer: with full covariances the means of `BayesianGaussianMixture` and of cavi "
             f"in float64 are at most {max(apart):.1g} standard deviations apart.\n"
         )
-    return "\n".join(lines) + "\n\n" + notes
+    return "\n".join([*lines, "", *bounds_table(result), notes])
+
+
+def bounds_table(result):
+    """Time to a bound, of the shapes that have it; nothing when none does."""
+    rows = [(s["name"], s["time_to_bound"]) for s in result["shapes"] if s.get("time_to_bound")]
+    if not rows:
+        return []
+    lines = [
+        "Seconds from the call until the bound is within 1e-6 of the best known (sweeps), all threads, from the same start:",
+        "",
+        "| shape | cavi float32 | float64 | BayesianGaussianMixture | **float32 ahead** | float64 ahead |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, b in rows:
+        cells = [f"{b[p]['seconds']:.3g} ({b[p]['sweeps']})" for p in ("float32", "float64", "peer")]
+        ahead = [ratio(b["peer"]["seconds"] / b[p]["seconds"]) for p in ("float32", "float64")]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | **{ahead[0]}** | {ahead[1]} |")
+    return [*lines, ""]
 
 
 def plot(result):
