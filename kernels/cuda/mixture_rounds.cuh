@@ -93,7 +93,7 @@ __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceP
   });
 }
 
-/// No sums yet for components [first, last).
+/// No sums yet for components [first, last), as all threads see after the next barrier: the one after a tile is loaded.
 __device__ inline void clear_sums(const FullView& view, int first, int last, double* sums) {
   const auto clear = [&](double* from, std::int64_t size) {
     for (std::int64_t i = first * size + threadIdx.x; i < last * size; i += kFusedThreads) from[i] = 0;
@@ -101,7 +101,6 @@ __device__ inline void clear_sums(const FullView& view, int first, int last, dou
   clear(view.count(sums), 1);
   clear(view.first(sums), view.features);
   clear(view.second(sums), cells_size(view.features));
-  __syncthreads();
 }
 
 __device__ inline void sum_lse(const FullView& view, std::int64_t slab, double* sums) {

@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
       }
       __syncthreads();
     }
-    if (k < view.components && my_part == 0 && Warp::rank() == 0) view.count(sums)[k] += total;
+    if (total != 0 && my_part == 0 && Warp::rank() == 0) view.count(sums)[k] += total;
     if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);
   });
 }
