@@ -48,7 +48,7 @@ TEST_P(NumericsTest, Float32HoldsInTheFrameOfTheComponent) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kappa, NumericsTest,
-                         testing::Combine(testing::ValuesIn(kEveryComponent), testing::Values(0, 10, 100, 1000),
+                         testing::Combine(testing::ValuesIn(kEveryComponent), testing::Values(0, 10, 15, 17, 100, 1000),
                                           testing::Bool()),
                          [](const auto& test) {
                            return name_of(std::get<0>(test.param)) + std::to_string(std::get<1>(test.param)) +

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mixture sweeps and starts against their definition in long double.
+#include "kernels/cpu/mixture_frame.hpp"
+#include "kernels/cpu/rows.hpp"
+#include "kernels/math/components/full.hpp"
 #include "tests/mixture_kernel_oracle.hpp"
 
 #include <cavi/error.hpp>
@@ -10,6 +13,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <memory>
 #include <new>
 #include <random>
@@ -61,6 +65,11 @@ TEST_P(MixtureSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
     expect_definition({GetParam(), rows, 5, 3, 3, rows % 2 == 1, rows % 3 == 1});
   for (int d = 1; d <= 33; ++d) expect_definition({GetParam(), 70, 3, d, 3, d % 3 == 0, d % 2 == 0, unsigned(d)});
   for (int k = 1; k <= 40; ++k) expect_definition({GetParam(), 65, k, 4, 3, false, k % 2 == 0, unsigned(k)});
+}
+
+// Separated components of many features: blocks after the first are screened.
+TEST_P(MixtureSweepTest, FollowsTheDefinitionWhereFewComponentsMatter) {
+  for (const int d : {32, 39}) expect_definition({GetParam(), 1500, 20, d, 40, d % 2 == 1, d % 2 == 1});
 }
 
 // Weighted rows and repeated ones: the same statistics, up to the rounding of other sums.
@@ -134,7 +143,8 @@ TEST_P(MixtureSweepTest, NamesTheComponentWhoseParametersAreWrong) {
 }
 
 TEST_P(MixtureSweepTest, TheBitsDependOnTheProblemAlone) {
-  for (const Shape& shape : {Shape{GetParam(), 30'000, 7, 5, 2}, Shape{GetParam(), 5000, 40, 13, 2, true, true}}) {
+  for (const Shape& shape : {Shape{GetParam(), 30'000, 7, 5, 2}, Shape{GetParam(), 5000, 40, 13, 2, true, true},
+                             Shape{GetParam(), 9000, 12, 33, 40, false, true}}) {
     const MixtureProblem p = random_mixture(shape);
     for (const Scalar precision : {Scalar::float32, Scalar::float64}) {
       ThreadPool one(1);
@@ -233,6 +243,67 @@ TEST_P(MixtureSweepTest, AStartFollowsTheDefinition) {
 
 INSTANTIATE_TEST_SUITE_P(Every, MixtureSweepTest, testing::ValuesIn(kEveryComponent),
                          [](const auto& test) { return name_of(test.param); });
+
+// Of the same points, found again by their rows.
+template <class T>
+void expect_screened(const MixtureProblem& p, double largest_share) {
+  ThreadPool pool(1);
+  Bench bench(p, Storage::float32, Scalar::float32);
+  const kernels::Rows& rows = bench.problem().rows[0];
+  std::vector<std::byte> memory;
+  const auto frame = [&] {
+    kernels::cpu::Arena measure;
+    kernels::cpu::Frame<kernels::components::Full, T>(measure, p.components, p.features);
+    memory.resize(measure.used() + 64);
+    kernels::cpu::Arena arena(memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64));
+    kernels::cpu::Frame<kernels::components::Full, T> f(arena, p.components, p.features);
+    f.set(bench.op(), bench.problem(), pool);
+    return f;
+  }();
+  const auto& tiles = kernels::cpu::tiles<T>();
+  kernels::cpu::RowBlock<T> plain(rows, p.components), other(rows, p.components);
+  const auto &a = plain.load(0, p.rows, nullptr), &b = other.load(0, p.rows, nullptr);
+  const double lse = tiles.respond(frame.parameters(), a);
+  EXPECT_NEAR(tiles.respond_screened(frame.parameters(), b), lse, 1e-6 * std::abs(lse) + 1e-6);
+
+  std::map<std::vector<T>, int> place;
+  const auto point = [&](const auto& block, int i) {
+    std::vector<T> x;
+    for (int d = 0; d < p.features; ++d) x.push_back(block.x[d * block.stride + i]);
+    return x;
+  };
+  for (int i = 0; i < p.rows; ++i) place[point(a, i)] = i;
+  ASSERT_EQ(place.size(), std::size_t(p.rows)) << "rows that are alike tell nothing";
+  const double negligible = sizeof(T) == 4 ? 0x1p-20 : 0x1p-40;  // of roots
+  const double tolerance = tolerance_of(sizeof(T) == 4 ? Scalar::float32 : Scalar::float64, definition(p));
+  std::int64_t found = 0, kept = 0;
+  for (int i = 0; i < b.points; ++i) {
+    if (b.weight[i] == 0) continue;
+    const auto at = place.find(point(b, i));
+    ASSERT_NE(at, place.end()) << i;
+    ++found;
+    for (int k = 0; k < p.components; ++k) {
+      const double expected = a.r[k * a.stride + at->second], got = b.r[k * b.stride + i];
+      EXPECT_NEAR(got, expected, expected >= negligible ? tolerance * expected : negligible) << "component " << k;
+      kept += got > 0;
+    }
+  }
+  EXPECT_EQ(found, p.rows);
+  EXPECT_LE(double(kept), largest_share * double(p.rows) * p.components);
+}
+
+TEST(MixtureScreening, LeavesResponsibilitiesThatMatterAsTheyAre) {
+  for (const int d : {32, 33, 38, 41})
+    for (const std::int64_t rows : {1, 47, 48, 49, 192}) {
+      SCOPED_TRACE(testing::Message() << rows << " x " << d);
+      for (const double kappa : {0.5, 3.0, 60.0}) {
+        const MixtureProblem p = random_mixture({Component::full, rows, 9, d, kappa});
+        // A tile of the new order holds points of several components; those of one alone would keep 1 of 9.
+        expect_screened<float>(p, kappa == 60 && rows >= 49 ? 0.6 : 1);
+        expect_screened<double>(p, kappa == 60 && rows >= 49 ? 0.6 : 1);
+      }
+    }
+}
 
 TEST(MixtureStart, RandomResponsibilitiesBelongToTheSeedAndTheRow) {
   const MixtureProblem p = random_mixture({Component::diag, 3000, 5, 2, 1});

@@ -23,9 +23,9 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 template <class T>
 constexpr T kNegligible = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-80);
 
-// Numbers the vectors of points that matter to a component, and adds up its responsibilities.
+// Numbers the vectors of points that matter to a component, counts these points, and adds up its responsibilities.
 template <class T, bool root>
-HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, double* count) {
+HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, std::int64_t& pairs, double* count) {
   const Tag<T> d;
   const auto threshold = Set(root ? T(sizeof(T) == 4 ? 0x1p-20 : 0x1p-40) : kNegligible<T>);
   auto sum = hn::Zero(d);
@@ -33,8 +33,10 @@ HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, double* coun
   for (int i = 0; i < points; i += kLanes<T>) {
     const auto at = Load(r + i);
     sum = root ? hn::MulAdd(at, at, sum) : hn::Add(sum, at);
+    const auto matter = hn::CountTrue(d, hn::Ge(at, threshold));
     live[n] = i;
-    n += !hn::AllFalse(d, hn::Ge(at, threshold));
+    n += matter > 0;
+    pairs += std::int64_t(matter);
   }
   *count += hn::GetLane(hn::SumOfLanes(Tag<double>(), Widen(sum)));
   return n;
@@ -130,8 +132,9 @@ HWY_NOINLINE void GramCell(const T* a, const T* b, int columns, std::int64_t str
 }
 
 template <class T>
-void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+std::int64_t AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
   const int features = p.features;
+  std::int64_t pairs = 0;
   const std::int64_t stride = block.stride;
   T* packed = block.scratch;
   auto* live = reinterpret_cast<std::int32_t*>(packed + features * stride);
@@ -143,9 +146,10 @@ void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const
     if (features <= kCell) {
       PackCell<T, true>(block.x, stride, r, centre, features, nullptr, block.points / kLanes<T>, nullptr,
                         sums.count + k, first, cell);
+      pairs += block.points;
       continue;
     }
-    const int lives = Survey<T, true>(r, block.points, live, sums.count + k);
+    const int lives = Survey<T, true>(r, block.points, live, pairs, sums.count + k);
     if (lives == 0) continue;
     for (int i = 0, cells = (features + kCell - 1) / kCell; i < features; i += kCell, --cells) {
       PackCell<T, false>(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
@@ -160,6 +164,7 @@ void AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const
                  cell);
     }
   }
+  return pairs;
 }
 
 template <class T, Component family, int n>
@@ -200,12 +205,13 @@ HWY_INLINE void AccumulateAxesOf(const TileParameters<T>& p, const TileBlock<T>&
 }
 
 template <class T, Component family>
-void AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+std::int64_t AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+  std::int64_t pairs = 0;
   const int vectors = block.points / kLanes<T>;
   auto* live = reinterpret_cast<std::int32_t*>(block.scratch);
   std::int32_t* lives = live + std::int64_t(p.components) * vectors;
   for (int k = 0; k < p.components; ++k)
-    lives[k] = Survey<T, false>(block.r + k * block.stride, block.points, live + k * vectors, sums.count + k);
+    lives[k] = Survey<T, false>(block.r + k * block.stride, block.points, live + k * vectors, pairs, sums.count + k);
   int f = 0;
   if constexpr (kManyRegisters) {
     for (; f + 8 <= p.features; f += 8)
@@ -218,15 +224,15 @@ void AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& block, const
   for (; f < p.features; ++f)
     for (int k = 0; k < p.components; ++k)
       AccumulateAxesOf<T, family, 1>(p, block, live + k * vectors, lives[k], k, f, sums);
+  return pairs;
 }
 
-// Numbers that any of the functions above wants as scratch.
 template <class T>
-std::int64_t ScratchSize(int components, int features, int points) {
+std::int64_t AccumulateScratch(int components, int features, int points) {
   const std::int64_t vectors = points / kLanes<T>;
   const std::int64_t packed = features * (points + 2 * 64 / std::int64_t(sizeof(T))) + vectors + 16;
   const std::int64_t lists = components * (vectors + 1) + 16;  // of 32 bits, which no T is smaller than
-  return std::max({packed, lists, (6 * std::int64_t(features) + 1) * kTile<T>, LinearScratch<T>(components, features)});
+  return std::max(packed, lists);
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE

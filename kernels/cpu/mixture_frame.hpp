@@ -42,6 +42,7 @@ class Frame {
     whitener_ = arena.take<double>(F::shared ? roots() : 0);
     centre_t_ = arena.take<T>(kExact ? 0 : std::int64_t(components) * features);
     offset_t_ = arena.take<T>(kExact ? 0 : components);
+    packed_ = arena.take<T>(kPackable ? packed_numbers(F::kind, features) * std::int64_t(components) : 0);
   }
 
   int components() const { return components_; }
@@ -49,7 +50,18 @@ class Frame {
   double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features_); }
   double* centre_of(int k) const { return centre + std::int64_t(k) * features_; }
   TileParameters<T> parameters() const {
-    return {F::kind, components_, features_, root_t_, whitener_, centre_t_, offset_t_, centre, offset};
+    return {F::kind,   components_, features_, root_t_, whitener_,
+            centre_t_, offset_t_,   centre,    offset,  is_packed_ ? packed_ : nullptr};
+  }
+  bool is_packed() const { return is_packed_; }
+  /// What rows with these sums of t(x) add to the logits of component k; tied: but for |x|^2.
+  double packed_product(int k, double count, const double* first, const double* second) const {
+    const T* c = packed_of(k);
+    double sum = offset[k] * count;
+    for (int i = 0; i < features_; ++i) sum += double(c[i]) * first[i];
+    if constexpr (!F::shared)
+      for (int i = features_; i < packed_numbers(F::kind, features_); ++i) sum += double(c[i]) * second[i - features_];
+    return sum;
   }
 
   /// Throws NumericalError naming the component whose quadratic is not negative definite.
@@ -69,6 +81,8 @@ class Frame {
       if (!F::shared) round_root(k);
     });
     if (F::shared) round_root(0);
+    if constexpr (kPackable)
+      if ((is_packed_ = near_origin())) pack();
     if (std::all_of(offset, offset + components_, [](double o) { return std::isinf(o); }))
       throw sweep_failure(SweepFailure::all_off, 0);
   }
@@ -87,11 +101,57 @@ class Frame {
  private:
   static constexpr double kScale = logit_scale(F::kind);
   static constexpr bool kExact = F::kind == Component::linear;
+  static constexpr bool kPackable = F::kind != Component::full && !kExact;
 
   std::int64_t roots() const { return F::root_size(features_) * (F::shared ? 1 : components_); }
 
   static void round(double* values, T* rounded, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) values[i] = rounded[i] = T(values[i]);
+  }
+
+  T* packed_of(int k) const { return packed_ + std::int64_t(k) * packed_numbers(F::kind, features_); }
+
+  /// Whether products of the rows as they are will be exact enough: all means within 16 standard deviations of the
+  /// origin, so that a logit loses some 16^2 roundings to float32, and within 4 along a feature, a variance some 4^2.
+  bool near_origin() const {
+    constexpr double kSquare = kScale / 2, kFar = 256 * kSquare, kFarAlone = 16 * kSquare;
+    for (int k = 0; k < components_; ++k) {
+      const double* c = centre_of(k);
+      double square = 0, largest = 0;
+      for (int i = 0; i < features_; ++i) {
+        square += c[i] * c[i];
+        largest = std::max(largest, c[i] * c[i]);
+      }
+      if (F::kind == Component::spherical) {
+        square *= *root_of(k);
+        largest = square / features_;
+      }
+      if (!(square <= kFar) || (!F::shared && !(largest <= kFarAlone))) return false;
+    }
+    return true;
+  }
+
+  /// Coefficients are rounded, and are the parameters of the sweep from here on.
+  void pack() {
+    for (int k = 0; k < components_; ++k) {
+      const double* c = centre_of(k);
+      T* out = packed_of(k);
+      double square = 0;
+      for (int i = 0; i < features_; ++i) {
+        if constexpr (F::kind == Component::diag) {
+          const double s = root_of(k)[i];
+          out[features_ + i] = T(-s * s);
+          out[i] = T(-2 * s * c[i]);
+        } else {
+          out[i] = T(2 * c[i] * (F::shared ? 1 : *root_of(k)));
+        }
+        square += c[i] * c[i];
+      }
+      if constexpr (F::kind != Component::diag) out[features_] = F::shared ? T(-1) : T(-*root_of(k));
+      if constexpr (F::kind == Component::spherical) square *= *root_of(k);
+      offset[k] -= square;
+      round(offset + k, offset_t_ + k, 1);
+    }
   }
 
   void set_root(const double* quadratic, int k) {
@@ -114,7 +174,8 @@ class Frame {
   }
 
   int components_, features_;
-  T *root_t_, *centre_t_, *offset_t_;
+  T *root_t_, *centre_t_, *offset_t_, *packed_;
+  bool is_packed_ = false;
   double* whitener_;
 };
 

@@ -59,7 +59,7 @@ Frame frame_of(const MixtureScores& s) {
     f.root = std::move(root);
   }
   const double *centre = f.centre.data(), *offset = f.offset.data();
-  f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), centre, offset, centre, offset};
+  f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), centre, offset, centre, offset, nullptr};
   return f;
 }
 

@@ -27,8 +27,9 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
 constexpr int kRows = kManyRegisters ? 8 : 4;  // of a triangular product in registers
 
-// only: the rows are all there are. first: z = x - centre is kept for the rest. whiten: z = x.
-enum class Part { only, first, rest, whiten };
+// only: the rows are all there are. first: z = x - centre is kept for the rest. screen: there is more, for which
+// nothing is kept. whiten: z = x.
+enum class Part { only, first, rest, screen, whiten };
 
 // One vector of column t of z.
 template <class T, Part part>
@@ -113,8 +114,22 @@ class Ahead {
   std::int64_t step_;
 };
 
-// Logits of one tile into r, their maximum into `largest`. tail: features beyond a multiple of kRows. x is a copy of
-// the tile, [D x kTile], and z has D + 1 such rows.
+// |R (x - centre)|^2 of one tile; returns what follows the root. tail: features beyond a multiple of kRows. z has a row
+// for every feature.
+template <class T, int tail>
+HWY_INLINE const T* SquareFull(const T* root, int features, const T* centre, const T* x, T* z, T* square) {
+  if (features <= kRows)
+    return TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
+  root = TriangleRows<T, kRows, Part::first>(root, features, centre, x, z, square);
+  int row = kRows;
+  for (; row + kRows <= features; row += kRows)
+    root = TriangleRows<T, kRows, Part::rest>(root, features - row, centre, x, z + row * kTile<T>, square);
+  if constexpr (tail > 0) root = TriangleRows<T, tail, Part::rest>(root, tail, centre, x, z + row * kTile<T>, square);
+  return root;
+}
+
+// Logits of one tile into r, their maximum into `largest`. x is a copy of the tile, [D x kTile], and z has D + 1 such
+// rows.
 template <class T, int tail>
 HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors], Ahead& ahead) {
@@ -123,16 +138,7 @@ HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, 
   const T *root = p.root, *centre = p.centre;
   T* square = z + features * kTile<T>;
   for (int k = 0; k < p.components; ++k, centre += features, r += stride) {
-    if (features > kRows) {
-      root = TriangleRows<T, kRows, Part::first>(root, features, centre, x, z, square);
-      int row = kRows;
-      for (; row + kRows <= features; row += kRows)
-        root = TriangleRows<T, kRows, Part::rest>(root, features - row, centre, x, z + row * kTile<T>, square);
-      if constexpr (tail > 0)
-        root = TriangleRows<T, tail, Part::rest>(root, tail, centre, x, z + row * kTile<T>, square);
-    } else {
-      root = TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
-    }
+    root = SquareFull<T, tail>(root, features, centre, x, z, square);
     ahead.step();
     const auto offset = Set(p.offset[k]);
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -238,7 +244,13 @@ HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::i
   for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
 }
 
-// Logits of the tile at x. scratch: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
+// What Score() wants: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
+template <class T>
+std::int64_t RespondScratch(int features) {
+  return (6 * std::int64_t(features) + 1) * kTile<T>;
+}
+
+// Logits of the tile at x.
 template <class T, Component family>
 HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t stride, T* scratch,
                       Vec<T> (&largest)[kVectors], Ahead& ahead) {

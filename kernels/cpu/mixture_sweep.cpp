@@ -27,12 +27,42 @@ double finish(const Frame<F, T>& frame, const SlabSums& sums, int k, const Mixtu
   else if constexpr (!F::shared)
     std::copy_n(sums.tile.second + k * F::second_size(d), F::second_size(d), second);
 
-  double product = -F::shortfall(frame.root_of(k), frame.centre_of(k), count, first, second, d, work);
+  problem[shape.count][k] = count;
+  double product = 0;
+  if (frame.is_packed()) {
+    if (count > 0) product = frame.packed_product(k, count, first, second);
+    if constexpr (F::shared) F::unwhiten(frame.root_of(k), d, first);
+    return product / logit_scale(F::kind);
+  }
+  product = -F::shortfall(frame.root_of(k), frame.centre_of(k), count, first, second, d, work);
   if (count > 0) product += frame.offset[k] * count;  // the offset is -infinity when the component is switched off
   F::to_origin(frame.root_of(k), frame.centre_of(k), count, first, second, d);
-  problem[shape.count][k] = count;
   return product / logit_scale(F::kind);
 }
+
+/// Whether the next block of a slab is screened: when few components mattered to the points of the one before. A slab
+/// begins with a short block to find out.
+class Screening {
+ public:
+  Screening(Component family, int components, int features, int points)
+      : possible_(family == Component::full && components >= kComponents && features >= kScreenedFeatures),
+        components_(components),
+        points_(points),
+        next_(possible_ ? std::min(points, kProbe) : points) {}
+
+  bool pays() const { return pays_; }
+  int points() const { return next_; }
+  void note(std::int64_t points, std::int64_t pairs) {
+    pays_ = possible_ && double(pairs) < kSparse * double(points) * components_;
+    next_ = points_;
+  }
+
+ private:
+  static constexpr int kComponents = 8, kProbe = 192;
+  static constexpr double kSparse = 0.25;
+  bool possible_, pays_ = false;
+  int components_, points_, next_;
+};
 
 template <class F, class T>
 void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
@@ -57,10 +87,12 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
     std::fill_n(parts + s * size, size, 0.0);
     const SlabSums sums(parts + s * size, F::kind, k, d);
     RowBlock<T> block(pool, worker, rows, k);
-    for (std::int64_t first = slabs.begin(s); first < slabs.end(s); first += points) {
-      const auto& b = block.load(first, std::min<std::int64_t>(points, slabs.end(s) - first), weight);
-      *sums.scalar += tiles<T>().respond(frame->parameters(), b);
-      tiles<T>().accumulate(frame->parameters(), b, sums.tile);
+    Screening screening(F::kind, k, d, points);
+    for (std::int64_t first = slabs.begin(s), count; first < slabs.end(s); first += count) {
+      count = std::min<std::int64_t>(screening.points(), slabs.end(s) - first);
+      const auto& b = block.load(first, count, weight);
+      *sums.scalar += (screening.pays() ? tiles<T>().respond_screened : tiles<T>().respond)(frame->parameters(), b);
+      screening.note(count, tiles<T>().accumulate(frame->parameters(), b, sums.tile));
     }
   };
   pool.run(slabs.count, std::cref(sweep_slab));

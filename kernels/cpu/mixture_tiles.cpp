@@ -10,8 +10,10 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/mixture_accumulate-inl.hpp"
+#include "kernels/cpu/mixture_packed-inl.hpp"
 #include "kernels/cpu/mixture_predict-inl.hpp"
 #include "kernels/cpu/mixture_respond-inl.hpp"
+#include "kernels/cpu/mixture_screen-inl.hpp"
 #include "kernels/cpu/rows-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,6 +21,7 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
 template <class T>
 double RespondAny(const TileParameters<T>& p, const TileBlock<T>& block) {
+  if (p.packed) return RespondPacked(p, block);
   switch (p.family) {
     case Component::tied: return Respond<T, Component::tied>(p, block);
     case Component::diag: return Respond<T, Component::diag>(p, block);
@@ -30,7 +33,8 @@ double RespondAny(const TileParameters<T>& p, const TileBlock<T>& block) {
 }
 
 template <class T>
-void AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+std::int64_t AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+  if (p.packed) return AccumulatePacked(p, block, sums);
   switch (p.family) {
     case Component::tied: return AccumulateAxes<T, Component::tied>(p, block, sums);
     case Component::diag: return AccumulateAxes<T, Component::diag>(p, block, sums);
@@ -38,7 +42,16 @@ void AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const 
     case Component::linear: return AccumulateAxes<T, Component::linear>(p, block, sums);
     case Component::full: break;
   }
-  AccumulateFull(p, block, sums);
+  return AccumulateFull(p, block, sums);
+}
+
+// Numbers that any of the functions wants as scratch.
+template <class T>
+std::int64_t ScratchSize(int components, int features, int points) {
+  const std::int64_t stride = points + 2 * 64 / std::int64_t(sizeof(T));
+  return std::max({AccumulateScratch<T>(components, features, points), RespondScratch<T>(features),
+                   LinearScratch<T>(components, features), ScreenScratch<T>(components, features, stride),
+                   PackedScratch<T>(components, features, stride)});
 }
 
 template <class T>
@@ -51,6 +64,7 @@ Tiles<T> MakeTiles() {
   t.load_float32 = LoadRows<T, float>;
   t.load_float64 = LoadRows<T, double>;
   t.respond = RespondAny<T>;
+  t.respond_screened = RespondScreened<T>;
   t.accumulate = AccumulateAny<T>;
   t.nearest = Nearest<T>;
   return t;

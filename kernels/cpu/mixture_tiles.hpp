@@ -31,7 +31,13 @@ struct TileParameters {
   const T* centre;         ///< [K x D]
   const T* offset;         ///< [K], -infinity: switched off
   const double *exact_centre, *exact_offset;  ///< linear: what it has in place of the two
+  const T* packed;  ///< [K x packed_numbers()] or null: logit = offset_k + <packed_k, t(x)>, sums are those of r t(x)
 };
+
+/// Numbers of t(x): (x, x^2) for diag, (x, |x|^2) for spherical and, whitened, tied.
+constexpr int packed_numbers(Component family, int features) {
+  return family == Component::diag ? 2 * features : features + 1;
+}
 
 /// Points of one block.
 template <class T>
@@ -47,7 +53,7 @@ struct TileBlock {
 };
 
 /// Sums over points in the frame of the family: z = x - m (full, spherical), root x - centre (tied), root x + centre
-/// (diag), x (linear).
+/// (diag), x (linear). Packed: z = x, tied root x.
 struct TileSums {
   double* count;   ///< [K] sum of r
   double* first;   ///< [K x D] sum of r z
@@ -63,6 +69,8 @@ constexpr std::int64_t cells_size(int features) {
 /// out [D x D]: its upper triangle, or all of it.
 void unpack_cells(const double* cells, int features, double* out);
 void unpack_symmetric(const double* cells, int features, double* out);
+
+constexpr int kScreenedFeatures = 32;
 
 template <class T>
 struct Tiles {
@@ -82,8 +90,12 @@ struct Tiles {
 
   /// Fills r from x and weight; returns the weighted sum of the logarithms of the normalisers, in nats.
   double (*respond)(const TileParameters<T>&, const TileBlock<T>&);
-  /// Adds the sums of a block to float64 ones.
-  void (*accumulate)(const TileParameters<T>&, const TileBlock<T>&, const TileSums&);
+  /// The same for a full family of kScreenedFeatures or more, faster when few components matter to a point. Brings
+  /// points of x, weight and r into another order; responsibilities that are negligible may be zero.
+  double (*respond_screened)(const TileParameters<T>&, const TileBlock<T>&);
+  /// Adds the sums of a block to float64 ones. Returns how many pairs of point and component have a responsibility
+  /// that is not negligible, which is less than 2^-40, in float64 2^-80; of few features all of them.
+  std::int64_t (*accumulate)(const TileParameters<T>&, const TileBlock<T>&, const TileSums&);
   /// The nearest of `centres` [count x D] to every point: r[0 .. stride) holds squared distances and keeps the smaller,
   /// r[stride .. 2 stride) becomes the number of the centre that was nearer, or -1.
   void (*nearest)(const TileBlock<T>&, int features, const T* centres, int count);
