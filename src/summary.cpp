@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace cavi {
 
 namespace {
@@ -33,7 +35,10 @@ std::string Summary::brief_report() const {
 
 std::string Summary::full_report() const {
   std::string text = brief_report() + "\n";
-  text += fused ? "one fused pass over the data per sweep\n" : "generic operations\n";
+  text += fused ? "one fused pass over the data per sweep" : "generic operations";
+  if (!std::isnan(negligible))
+    text += fmt::format("; {:.1f} % of rows x components were negligible in the last", 100 * negligible);
+  text += "\n";
   text += fmt::format("{:>6} {:>22} {:>14}\n", "sweep", "bound", "gain");
   for (std::size_t i = 0; i < elbo_trace.size(); ++i)
     text += fmt::format("{:>6} {:>22.10f} {:>14}\n", i, elbo_trace[i],

@@ -18,6 +18,7 @@
 #include <new>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -70,6 +71,25 @@ TEST_P(MixtureSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
 // Separated components of many features: blocks after the first are screened.
 TEST_P(MixtureSweepTest, FollowsTheDefinitionWhereFewComponentsMatter) {
   for (const int d : {32, 39}) expect_definition({GetParam(), 1500, 20, d, 40, d % 2 == 1, d % 2 == 1});
+}
+
+TEST_P(MixtureSweepTest, CountsThePairsThatAreNegligible) {
+  for (const auto& [rows, features, kappa] : {std::tuple(777, 5, 3.0), std::tuple(2000, 33, 60.0)}) {
+    const MixtureProblem p = random_mixture({GetParam(), rows, 9, features, kappa, false, true});
+    const Moments expected = definition(p);
+    std::int64_t negligible = 0, unsure = 0;
+    for (std::int64_t n = 0; n < p.rows; ++n)
+      for (int k = 0; k < 9; ++k) {
+        const Real weighted = p.weight[n] * expected.r[n * 9 + k];
+        negligible += weighted < 0x1p-80L;
+        unsure += std::abs(std::log2(weighted / 0x1p-80L)) < 0.01L;
+      }
+    ThreadPool pool(2);
+    Bench bench(p, Storage::float32, Scalar::float64);
+    if (GetParam() == Component::tied) bench.start({}, pool);
+    const double share = kernels::cpu::mixture_sweep(bench.op(), bench.problem(), pool);
+    EXPECT_NEAR(share * double(p.rows) * 9, double(negligible), double(unsure) + 0.5);
+  }
 }
 
 // Weighted rows and repeated ones: the same statistics, up to the rounding of other sums.

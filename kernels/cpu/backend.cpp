@@ -168,7 +168,7 @@ class CpuSession : public Session {
           else if constexpr (std::is_same_v<T, Moments>)
             moments(o, p, pool_);
           else if constexpr (std::is_same_v<T, MixtureSweep>)
-            mixture_sweep(o, p, pool_);
+            instance.summary.negligible = mixture_sweep(o, p, pool_);
           else if constexpr (std::is_same_v<T, MixtureStart>) {
             const Rows& rows = p.rows[std::size_t(o.shape.source)];
             const SourceSpec& s = program_.sources[std::size_t(o.shape.source)];

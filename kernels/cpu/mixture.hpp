@@ -13,7 +13,9 @@
 
 namespace cavi::kernels::cpu {
 
-void mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool);
+/// Returns the share of pairs of row and component whose responsibility is negligible (see Tiles::accumulate()), NaN
+/// where it is not counted.
+double mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool);
 
 void mixture_start(const MixtureStart& op, const Responsibilities& given, const Problem& problem, ThreadPool& pool);
 

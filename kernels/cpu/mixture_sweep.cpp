@@ -6,8 +6,10 @@
 #include "kernels/math/components/families.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <tuple>
 
 namespace cavi::kernels::cpu {
@@ -65,7 +67,7 @@ class Screening {
 };
 
 template <class F, class T>
-void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
+double sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   const MixtureShape& shape = op.shape;
   const Rows& rows = problem.rows[shape.source];
   const int k = shape.components, d = shape.features;
@@ -83,6 +85,7 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   frame.set(op, problem, pool);
 
   const double* weight = shape.weight == kNoBuffer ? nullptr : problem[shape.weight];
+  std::atomic<std::int64_t> matter = 0;
   const auto sweep_slab = [&, frame = &frame, parts = parts](std::int64_t s, int worker) {
     std::fill_n(parts + s * size, size, 0.0);
     const SlabSums sums(parts + s * size, F::kind, k, d);
@@ -92,7 +95,9 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
       count = std::min<std::int64_t>(screening.points(), slabs.end(s) - first);
       const auto& b = block.load(first, count, weight);
       *sums.scalar += (screening.pays() ? tiles<T>().respond_screened : tiles<T>().respond)(frame->parameters(), b);
-      screening.note(count, tiles<T>().accumulate(frame->parameters(), b, sums.tile));
+      const std::int64_t pairs = tiles<T>().accumulate(frame->parameters(), b, sums.tile);
+      screening.note(count, pairs);
+      matter += pairs;
     }
   };
   pool.run(slabs.count, std::cref(sweep_slab));
@@ -108,6 +113,8 @@ void sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
     entropy += F::product(frame.root, problem[shape.second], d, work(pool.worker())) / logit_scale(F::kind);
   for (int j = 0; j < k; ++j) entropy -= products[j];
   *problem[shape.entropy] = entropy;
+  const bool counted = rows.count > 0 && (F::kind != Component::full || d > kCell);
+  return counted ? 1 - double(matter) / (double(rows.count) * k) : std::numeric_limits<double>::quiet_NaN();
 }
 
 template <class F>
@@ -135,9 +142,9 @@ void responsibilities(const MixtureSweep& op, const Problem& problem, double* r,
 
 }  // namespace
 
-void mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
-  components::with_family(op.shape.component, [&]<class F>(F) {
-    op.shape.precision == Scalar::float32 ? sweep<F, float>(op, problem, pool) : sweep<F, double>(op, problem, pool);
+double mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
+  return components::with_family(op.shape.component, [&]<class F>(F) {
+    return (op.shape.precision == Scalar::float32 ? sweep<F, float> : sweep<F, double>)(op, problem, pool);
   });
 }
 
