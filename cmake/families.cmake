@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ComponentFamily is the list of component families. From its enumerators comes a header that includes the file of each
-# independent one, kernels/math/components/<name>.hpp with a struct <Name>, and lists them for src/family.cpp.
+# independent one, kernels/math/components/<name>.hpp with a struct <Name>, and lists them: family_includes is where.
+set(family_includes ${PROJECT_BINARY_DIR}/generated)
 set(family_header ${PROJECT_SOURCE_DIR}/include/cavi/component_family.hpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${family_header})
 file(STRINGS ${family_header} enumerators REGEX "^  [a-z_]+,")
@@ -22,7 +23,7 @@ foreach(enumerator IN LISTS enumerators)
   string(APPEND includes "#include \"kernels/math/components/${name}.hpp\"\n")
   string(APPEND list " \\\n  FAMILY(${name}, ${type})")
 endforeach()
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/independent_families.hpp CONTENT
+file(CONFIGURE OUTPUT ${family_includes}/independent_families.hpp CONTENT
 "// Made by cmake/families.cmake from ComponentFamily.
 #pragma once
 

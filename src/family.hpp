@@ -25,7 +25,6 @@ struct IndependentFamily {
   double (*prior_b)(double mean) = nullptr;  ///< nullptr: 1, whatever the data
   double (*variance)(double theta) = nullptr;
   kernels::components::Affine (*expected_log)(double a, double b) = nullptr;
-  double (*log_predictive)(double a, double b, double x) = nullptr;
   double (*rows_between)(const Pair& prior, const Pair& posterior) = nullptr;
   double (*draw)(double a, double b, kernels::math::RowNumbers& numbers) = nullptr;  ///< of the predictive
 };

@@ -5,7 +5,6 @@
 #include "src/covariance_type.hpp"
 #include "src/family.hpp"
 #include "src/linear_algebra.hpp"
-#include "src/observed.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -105,13 +104,19 @@ std::vector<double> predictive_weights(const MixturePosterior& p) {
 
 namespace {
 
-/// E ln pi_k + sum_d E ln p(x_d; theta_kd), but for what is the same for all components.
 MixtureScores independent_scores(const MixturePosterior& p) {
   MixtureScores s;
+  s.family = p.family;
   s.component = Component::linear;
   s.components = p.n_components;
   s.features = p.n_features;
   s.origin.assign(std::size_t(p.n_features), 0);
+  return s;
+}
+
+/// E ln pi_k + sum_d E ln p(x_d; theta_kd), but for what is the same for all components.
+MixtureScores linear_scores(const MixturePosterior& p) {
+  MixtureScores s = independent_scores(p);
   s.constant = expected_log_weights(p);
   const std::size_t features = std::size_t(p.n_features);
   const IndependentFamily& family = family_of(p.family);
@@ -126,7 +131,7 @@ MixtureScores independent_scores(const MixturePosterior& p) {
 }  // namespace
 
 MixtureScores responsibility_scores(const MixturePosterior& p) {
-  if (p.family != ComponentFamily::gaussian) return independent_scores(p);
+  if (p.family != ComponentFamily::gaussian) return linear_scores(p);
   const int d = p.n_features;
   const bool matrix = is_matrix(p.covariance_type);
   std::vector<double> log_det;
@@ -141,6 +146,12 @@ MixtureScores responsibility_scores(const MixturePosterior& p) {
 }
 
 MixtureScores predictive_scores(const MixturePosterior& p) {
+  if (p.family != ComponentFamily::gaussian) {
+    MixtureScores s = independent_scores(p);
+    s.ab = p.component_parameters;
+    for (double w : predictive_weights(p)) s.constant.push_back(std::log(w));
+    return s;
+  }
   const int d = p.n_features;
   std::vector<double> log_det;
   MixtureScores s = scores_of(p, false, log_det);
@@ -155,26 +166,6 @@ MixtureScores predictive_scores(const MixturePosterior& p) {
     s.factor.push_back(c);
   }
   return s;
-}
-
-void independent_log_density(const MixturePosterior& p, const kernels::Rows& rows, double* density,
-                             kernels::cpu::ThreadPool& pool) {
-  constexpr std::int64_t kTask = 256;  // rows
-  const auto log_predictive = family_of(p.family).log_predictive;
-  std::vector<double> log_weight = predictive_weights(p);
-  for (double& w : log_weight) w = std::log(w);
-  pool.run((rows.count + kTask - 1) / kTask, [&](std::int64_t task, int) {
-    const std::int64_t first = task * kTask, count = std::min(kTask, rows.count - first);
-    std::vector<double> scores(log_weight.size());
-    for_each_row(*rows.source, rows.first + first, count, [&](std::int64_t n, const double* row) {
-      const double* ab = p.component_parameters.data();
-      for (std::size_t k = 0; k < scores.size(); ++k) {
-        scores[k] = log_weight[k];
-        for (int d = 0; d < p.n_features; ++d, ab += 2) scores[k] += log_predictive(ab[0], ab[1], row[d]);
-      }
-      density[n - rows.first] = kernels::math::log_sum_exp(scores.data(), std::int64_t(scores.size()));
-    });
-  });
 }
 
 }  // namespace cavi

@@ -19,7 +19,6 @@
 /// components beyond K.
 #pragma once
 
-#include "kernels/cpu/thread_pool.hpp"
 #include "kernels/mixture_scores.hpp"
 
 #include <cavi/mixture.hpp>
@@ -28,15 +27,9 @@
 
 namespace cavi {
 
-/// All are for the only problem of a posterior, predictive_scores() for a gaussian one. Throw NumericalError when an
-/// inverse scale is not positive definite.
+/// All are for the only problem of a posterior. Throw NumericalError when an inverse scale is not positive definite.
 kernels::MixtureScores responsibility_scores(const MixturePosterior& posterior);
 kernels::MixtureScores predictive_scores(const MixturePosterior& posterior);
-
-/// Log predictive of every row for the other families, whose numbers have been checked:
-/// sum_k w_k prod_d integral p(x_d; theta_kd) q(theta_kd).
-void independent_log_density(const MixturePosterior& posterior, const kernels::Rows& rows, double* density,
-                             kernels::cpu::ThreadPool& pool);
 
 /// E[pi] over their sum.
 std::vector<double> predictive_weights(const MixturePosterior& posterior);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a fitted mixture says about rows. They come and go in waves, so that neither file nor results need memory.
-#include "kernels/cpu/mixture_predict.hpp"
 #include "kernels/cpu/reduce.hpp"
-#include "src/family.hpp"
+#include "kernels/cpu/thread_pool.hpp"
 #include "src/io/columns.hpp"
 #include "src/mixture_scores.hpp"
-#include "src/observed.hpp"
 #include "src/sampler.hpp"
 
 #include <cavi/error.hpp>
@@ -20,32 +18,11 @@
 namespace cavi {
 namespace {
 
+using About = kernels::Question::About;
 using kernels::MixtureScores;
+using kernels::Question;
 using kernels::Rows;
 using kernels::cpu::ThreadPool;
-
-/// Rows of a wave: enough to keep all threads busy, and not many megabytes of results.
-std::int64_t wave_rows(std::int64_t bytes_per_row) {
-  constexpr std::int64_t kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;
-  return std::clamp(kBytes / bytes_per_row, kLeast, kMost);
-}
-
-/// No more threads than the rows are worth: starting one takes as long as scoring some hundred rows.
-int threads_for(const Device& device, std::int64_t rows) {
-  return int(std::clamp<std::int64_t>(rows / 1024, 1, std::max(1, device.threads())));
-}
-
-/// Throws NumericalError when a number is none that the family can have.
-void require_values(ComponentFamily family, const Rows& rows, ThreadPool& pool) {
-  constexpr std::int64_t kTask = 1024;  // rows
-  const auto holds = family_of(family).holds;
-  pool.run((rows.count + kTask - 1) / kTask, [&](std::int64_t task, int) {
-    const std::int64_t first = task * kTask, count = std::min(kTask, rows.count - first);
-    for_each_row(*rows.source, rows.first + first, count, [&](std::int64_t, const double* row) {
-      if (!std::all_of(row, row + rows.source->cols(), holds)) throw NumericalError("a value that cannot be");
-    });
-  });
-}
 
 /// " (height, weight)", or nothing when there are none or too many to be read.
 std::string in_brackets(const std::vector<std::string>& names) {
@@ -53,46 +30,38 @@ std::string in_brackets(const std::vector<std::string>& names) {
   return names.empty() || names.size() > kMost ? "" : fmt::format(" ({})", fmt::join(names, ", "));
 }
 
-/// compute(rows, pool), then deliver(), wave by wave. The one place where predictions meet a device:
-/// every wave is rows, scores and room for results, which is what the twin of another device would take.
-template <class Compute, class Deliver>
-void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, std::int64_t bytes_per_row,
-              Compute compute, Deliver deliver) {
+/// deliver(labels, numbers) for wave after wave of rows.
+template <class Deliver>
+void in_waves(const MixturePosterior& p, const Matrix& x, const Device& device, const MixtureScores& scores,
+              const Question& question, Deliver deliver) {
   if (x.rows() == 0 && x.cols() == 0) return;
   if (x.cols() != p.n_features)
     throw ShapeError(fmt::format("{}: {} columns{}, but the mixture was fitted to data with {}{}", x.name(), x.cols(),
                                  in_brackets(x.column_names()), p.n_features, in_brackets(p.column_names)));
   io::require_names(p.column_names, "the mixture", x);
-  const std::int64_t wave = wave_rows(bytes_per_row);
-  MixtureOptions family;
-  family.family = p.family;
-  family.precision = Scalar::float64;
-  ThreadPool pool(threads_for(device, x.rows()));
-  for (std::int64_t first = 0; first < x.rows(); first += wave) {
-    const Rows rows{x.source().get(), first, std::min(wave, x.rows() - first), nullptr};
+  if (x.rows() == 0) return;
+  const auto predictor =
+      device.kind() == Device::Kind::cuda
+          ? kernels::make_cuda_predictor(scores, question, x.rows(), device.ordinal(), device.memory())
+          : kernels::make_cpu_predictor(scores, question, x.rows(), device.threads());
+  std::vector<std::int32_t> labels;
+  std::vector<double> numbers;
+  for (std::int64_t first = 0; first < x.rows(); first += predictor->wave()) {
+    const Rows rows{x.source().get(), first, std::min(predictor->wave(), x.rows() - first), nullptr};
+    labels.resize(std::size_t(rows.count) * std::size_t(question.labels()));
+    numbers.resize(std::size_t(rows.count) * std::size_t(question.numbers(scores.components)));
     try {
-      if (p.family != ComponentFamily::gaussian) require_values(p.family, rows, pool);
-      compute(rows, pool);
+      predictor->predict(rows, labels.data(), numbers.data());
     } catch (const NumericalError& e) {
+      MixtureOptions family;
+      family.family = p.family;
+      family.precision = Scalar::float64;
       require_values(x, family);  // knows the place
       throw NumericalError(x.name() + ": " + e.what());
     }
-    deliver();
+    deliver(labels, numbers);
   }
 }
-
-/// Results of a wave, `per_row` for each row.
-template <class T>
-struct Wave {
-  std::vector<T> values;
-  std::size_t per_row;
-  explicit Wave(std::size_t n) : per_row(n) {}
-  T* room(std::int64_t rows) {
-    values.resize(std::size_t(rows) * per_row);
-    return values.data();
-  }
-  std::span<const T> all() const { return values; }
-};
 
 /// A sink that keeps everything.
 template <class T>
@@ -119,55 +88,25 @@ std::vector<T> room_for(std::int64_t rows, std::int64_t per_row) {
 }  // namespace
 
 void Mixture::predict(const Matrix& x, const LabelSink& sink) const {
-  const MixtureScores scores = responsibility_scores(posterior());
-  Wave<std::int32_t> labels(1);
-  in_waves(
-      *posterior_, x, device_, sizeof(std::int32_t),
-      [&](const Rows& rows, ThreadPool& pool) {
-        kernels::cpu::mixture_labels(scores, rows, labels.room(rows.count), pool);
-      },
-      [&] { sink(labels.all()); });
+  in_waves(posterior(), x, device_, responsibility_scores(posterior()), {About::label},
+           [&](const auto& labels, const auto&) { sink(labels); });
 }
 
 void Mixture::predict_proba(const Matrix& x, const NumberSink& sink) const {
-  const MixtureScores scores = responsibility_scores(posterior());
-  const std::size_t k = std::size_t(scores.components);
-  Wave<double> r(k);
-  in_waves(
-      *posterior_, x, device_, std::int64_t(k * sizeof(double)),
-      [&](const Rows& rows, ThreadPool& pool) {
-        kernels::cpu::mixture_responsibilities(scores, rows, r.room(rows.count), pool);
-      },
-      [&] { sink(r.all()); });
+  in_waves(posterior(), x, device_, responsibility_scores(posterior()), {About::responsibilities},
+           [&](const auto&, const auto& numbers) { sink(numbers); });
 }
 
 void Mixture::predict_top(const Matrix& x, int k, const LabelledNumberSink& sink) const {
-  const MixtureScores scores = responsibility_scores(posterior());
-  if (k < 1 || k > scores.components)
-    throw OptionError(fmt::format("the number of top components must be 1 to {}, not {}", scores.components, k));
-  Wave<std::int32_t> labels{std::size_t(k)};
-  Wave<double> r{std::size_t(k)};
-  in_waves(
-      *posterior_, x, device_, std::int64_t(k) * std::int64_t(sizeof(double) + sizeof(std::int32_t)),
-      [&](const Rows& rows, ThreadPool& pool) {
-        kernels::cpu::mixture_top(scores, rows, k, labels.room(rows.count), r.room(rows.count), pool);
-      },
-      [&] { sink(labels.all(), r.all()); });
+  const int most = posterior().n_components;
+  if (k < 1 || k > most)
+    throw OptionError(fmt::format("the number of top components must be 1 to {}, not {}", most, k));
+  in_waves(posterior(), x, device_, responsibility_scores(posterior()), {About::top, k}, sink);
 }
 
 void Mixture::score_samples(const Matrix& x, const NumberSink& sink) const {
-  const bool gaussian = posterior().family == ComponentFamily::gaussian;
-  const MixtureScores scores = gaussian ? predictive_scores(*posterior_) : MixtureScores{};
-  Wave<double> density(1);
-  in_waves(
-      *posterior_, x, device_, sizeof(double),
-      [&](const Rows& rows, ThreadPool& pool) {
-        if (gaussian)
-          kernels::cpu::mixture_log_density(scores, rows, density.room(rows.count), pool);
-        else
-          independent_log_density(*posterior_, rows, density.room(rows.count), pool);
-      },
-      [&] { sink(density.all()); });
+  in_waves(posterior(), x, device_, predictive_scores(posterior()), {About::log_density},
+           [&](const auto&, const auto& numbers) { sink(numbers); });
 }
 
 double Mixture::score(const Matrix& x) const {
@@ -179,23 +118,23 @@ double Mixture::score(const Matrix& x) const {
 }
 
 void Mixture::sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const {
-  constexpr std::int64_t kTask = 256;  // rows
+  constexpr std::int64_t kTask = 256, kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;  // of a task; of a wave
   const Sampler sampler(posterior());
   if (n_rows < 0) throw OptionError(fmt::format("the number of rows must be 0 or more, not {}", n_rows));
   const std::size_t d = std::size_t(posterior_->n_features);
-  Wave<double> values(d);
-  Wave<std::int32_t> labels(1);
-  const std::int64_t wave = wave_rows(std::int64_t(d * sizeof(double)));
-  ThreadPool pool(threads_for(device_, n_rows));
+  std::vector<double> values;
+  std::vector<std::int32_t> labels;
+  const std::int64_t wave = std::clamp(kBytes / std::int64_t(d * sizeof(double)), kLeast, kMost);
+  ThreadPool pool(int(std::clamp<std::int64_t>(n_rows / 1024, 1, std::max(1, device_.threads()))));
   for (std::int64_t first = 0; first < n_rows; first += wave) {
     const std::int64_t count = std::min(wave, n_rows - first);
-    double* out = values.room(count);
-    std::int32_t* component = labels.room(count);
+    values.resize(std::size_t(count) * d);
+    labels.resize(std::size_t(count));
     pool.run((count + kTask - 1) / kTask, [&](std::int64_t task, int) {
       for (std::int64_t n = task * kTask; n < std::min(count, (task + 1) * kTask); ++n)
-        component[n] = sampler.draw(seed, std::uint64_t(first + n), out + std::size_t(n) * d);
+        labels[std::size_t(n)] = sampler.draw(seed, std::uint64_t(first + n), &values[std::size_t(n) * d]);
     });
-    sink(labels.all(), values.all());
+    sink(labels, values);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fitted mixtures of counts, of zeros and ones, and of durations say about rows. Seeds are fixed, so what passes
 // once passes always.
+#include "tests/device.hpp"
 #include "tests/kinds.hpp"
 
 #include <cavi/cavi.hpp>
@@ -29,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, ::testing::ValuesIn(families()),
                          [](const auto& kind) { return name_of(kind.param); });
 
 Mixture fitted(const MixtureOptions& o, const Matrix& x, const InitialResponsibilities& start = {}) {
-  Mixture m(o, Device::cpu(2));
+  Mixture m(o, cavi::testing::test_device(2));
   m.fit(x, {}, start);
   return m;
 }

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -17,8 +18,10 @@ inline bool on_cuda() {
   return wanted && std::string(wanted) == "cuda";
 }
 
-/// CUDA device 0 or so many threads.
-inline Device test_device(int threads = 1) { return on_cuda() ? Device::cuda(0) : Device::cpu(threads); }
+/// CUDA device 0, of which so many bytes are used (0: what is free), or so many threads.
+inline Device test_device(int threads = 1, std::int64_t memory = 0) {
+  return on_cuda() ? Device::cuda(0, memory) : Device::cpu(threads);
+}
 
 /// Where CUDA is asked for and there is none, tests are skipped, or fail if CAVI_REQUIRE_GPU is set.
 class NeedsDevice : public ::testing::Environment {

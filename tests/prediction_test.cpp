@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a fitted mixture says about rows: responsibilities are those of the next sweep, the predictive is a density, and
 // a row's results depend on that row alone.
+#include "tests/device.hpp"
 #include "tests/fits.hpp"
 #include "tests/models.hpp"
 #include "tests/reference.hpp"
@@ -21,15 +22,17 @@ namespace {
 using namespace cavi;
 using namespace cavi::test;
 using cavi::testing::expect_close;
+using cavi::testing::test_device;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
 
 /// A few sweeps with float64 arithmetic from labels, so that components overlap and one stays empty.
-Mixture overlapping(CovarianceType type, WeightPrior prior, const Matrix& x, int sweeps = 4, int threads = 1) {
+Mixture overlapping(CovarianceType type, WeightPrior prior, const Matrix& x, int sweeps = 4,
+                    const Device& device = test_device()) {
   MixtureOptions o = options(type, prior, Scalar::float64);
   o.n_components = 5;
   o.max_iter = sweeps;
-  Mixture m(o, Device::cpu(threads));
+  Mixture m(o, device);
   m.fit(x, {}, cavi::testing::labels(int(x.rows()), 4));
   return m;
 }
@@ -52,7 +55,7 @@ TEST_P(EveryType, ResponsibilitiesAreThoseOfTheNextSweep) {
       const Mixture before = overlapping(GetParam(), prior, x, 3), after = overlapping(GetParam(), prior, x, 4);
       MixtureOptions o = before.options();
       o.max_iter = 0;
-      Mixture started(o, Device::cpu(1));
+      Mixture started(o, test_device());
       started.fit(x, {}, Matrix(before.predict_proba(x), x.rows(), 5));
       const MixturePosterior &a = started.posterior(), &b = after.posterior();
       expect_close(a.counts, b.counts, 1e-10, 1, "counts");
@@ -90,7 +93,7 @@ TEST_P(EveryType, EqualComponentsStandInTheirOrder) {
   MixtureOptions o = options(GetParam(), WeightPrior::dirichlet, Scalar::float64);
   o.n_components = 7;  // of which two get rows: the others stay at the prior, all alike
   o.max_iter = 0;
-  Mixture m(o, Device::cpu(1));
+  Mixture m(o, test_device());
   std::vector<std::int32_t> labels(200);
   for (std::size_t n = 0; n < 200; ++n) labels[n] = n % 2 ? 2 : 5;
   m.fit(x, {}, labels);
@@ -126,15 +129,16 @@ double density(const Mixture& m, std::vector<double> row) {
   return std::exp(m.score_samples(Matrix(std::move(row), 1, d))[0]);
 }
 
+// By the host, whose densities are those of any device: they are asked for one row at a time, very often.
 TEST_P(EveryType, PredictiveIntegratesToOneOnTheLine) {
   for (const WeightPrior prior : kWeightPriors) {
-    const Mixture m = overlapping(GetParam(), prior, three_clouds(120, 1, 7));
+    const Mixture m = overlapping(GetParam(), prior, three_clouds(120, 1, 7), 4, Device::cpu(1));
     EXPECT_NEAR(integral([&](double x) { return density(m, {x}); }, 1e-9), 1, 1e-6);
   }
 }
 
 TEST_P(EveryType, PredictiveIntegratesToOneInThePlane) {
-  const Mixture m = overlapping(GetParam(), WeightPrior::dirichlet_process, three_clouds(120, 2, 8));
+  const Mixture m = overlapping(GetParam(), WeightPrior::dirichlet_process, three_clouds(120, 2, 8), 4, Device::cpu(1));
   const auto column = [&](double x) { return integral([&](double y) { return density(m, {x, y}); }, 1e-7); };
   EXPECT_NEAR(integral(column, 1e-7), 1, 1e-6);
 }
@@ -201,7 +205,7 @@ TEST(Predictive, MeetsTheReference) {
     o.precision = Scalar::float64;
     std::vector<double> weights;
     for (int n = 0; c["sample_weights"].get<bool>() && n < x.rows(); ++n) weights.push_back(0.25 + 0.5 * (n % 4));
-    Mixture m(o, Device::cpu(1));
+    Mixture m(o, test_device());
     m.fit(x, weights, c["initial_labels"].get<std::vector<std::int32_t>>());
     expect_close(m.score_samples(five), cavi::testing::flat(c["log_predictive_first5"]), 1e-10, 1, "log predictive");
   }
@@ -246,7 +250,7 @@ std::string predictions(const Mixture& m, const Matrix& x) {
 TEST_P(EveryType, ThreadsFilesAndPrecisionOfStorageChangeNothing) {
   const Folder folder;
   const Matrix training = three_clouds(400, 3, 13);
-  const int n = 70'001;  // more than a wave
+  const int n = cavi::testing::on_cuda() ? 20'001 : 70'001;  // more than a wave
   std::vector<double> values = three_clouds(n, 3, 14).to_vector();
   for (double& v : values) v = double(float(v));
   write_npy(folder.path / "x.npy", values, n, 3);
@@ -254,7 +258,7 @@ TEST_P(EveryType, ThreadsFilesAndPrecisionOfStorageChangeNothing) {
   one.save(folder.path / "m.npz");
   const std::string expected = predictions(one, Matrix(values, n, 3));
   for (const int threads : {2, 7}) {
-    const Mixture loaded = Mixture::load(folder.path / "m.npz", Device::cpu(threads));
+    const Mixture loaded = Mixture::load(folder.path / "m.npz", test_device(threads, 1 << 19));
     EXPECT_TRUE(predictions(loaded, Matrix(values, n, 3)) == expected) << threads;
     ReadOptions streamed;
     streamed.memory = 1 << 20;  // less than the file has
@@ -286,7 +290,7 @@ TEST(Prediction, AwkwardSizes) {
         o.n_components = k;
         o.max_iter = 0;
         const Matrix x = three_clouds(50, d, 16);
-        Mixture m(o, Device::cpu(1));
+        Mixture m(o, test_device());
         m.fit(x, {}, cavi::testing::labels(50, k));
         const TopComponents all = m.predict_top(x, k);
         EXPECT_NEAR(std::accumulate(all.probabilities.begin(), all.probabilities.end(), 0.0), 50, 1e-12);
@@ -296,7 +300,8 @@ TEST(Prediction, AwkwardSizes) {
 
 TEST(Prediction, SinksGetBlocksInOrder) {
   const Matrix x = three_clouds(150'000, 1, 17);
-  const Mixture m = overlapping(CovarianceType::diag, WeightPrior::dirichlet, rows_of(x, 0, 500));
+  const Mixture m =
+      overlapping(CovarianceType::diag, WeightPrior::dirichlet, rows_of(x, 0, 500), 4, test_device(1, 1 << 20));
   std::vector<double> all;
   int blocks = 0;
   m.score_samples(x, [&](std::span<const double> block) {
@@ -323,7 +328,7 @@ TEST(Prediction, NoRowsGiveNoResults) {
 }
 
 TEST(Prediction, WrongInputIsNamed) {
-  const Mixture unfitted(MixtureOptions(), Device::cpu(1));
+  const Mixture unfitted(MixtureOptions(), test_device());
   const Matrix x = three_clouds(60, 2, 19);
   EXPECT_NE(message_of<Error>([&] { unfitted.predict(x); }).find("fit()"), std::string::npos);
   EXPECT_NE(message_of<Error>([&] { unfitted.score(x); }).find("fit()"), std::string::npos);
@@ -343,7 +348,7 @@ TEST(Prediction, WrongInputIsNamed) {
 }
 
 TEST_P(EveryType, NumbersThatAreNoneAreNamedAndTheFirstRowWins) {
-  const Mixture m = overlapping(GetParam(), WeightPrior::dirichlet, three_clouds(60, 3, 20), 4, 3);
+  const Mixture m = overlapping(GetParam(), WeightPrior::dirichlet, three_clouds(60, 3, 20), 4, test_device(3));
   for (const double bad : {kNaN, kInfinity, -kInfinity}) {
     std::vector<double> values = three_clouds(5000, 3, 21).to_vector();
     values[3 * 4999] = values[3 * 1234 + 2] = bad;

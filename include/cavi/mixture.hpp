@@ -153,12 +153,12 @@ class Mixture {
 
   // ---- Prediction ---------------------------------------------------------------------------------------------------
   //
-  // In float64 whatever the precision of the fit, on the host's processor whatever the device. What a row gets depends
-  // on that row alone, to the last bit: not on threads, nor on the rows around it. Rows are read block by block and
-  // only results are kept; the functions with a sink keep a block of them. N = 0 gives no results.
+  // In float64 whatever the precision of the fit, on the mixture's device. What a row gets there depends on that row
+  // alone, to the last bit: not on threads, nor on the rows around it, nor on a device's memory. Rows are read block by
+  // block and only results are kept; the functions with a sink keep a block of them. N = 0 gives no results.
   //
   // All throw Error before the first fit, ShapeError when `x` has other columns than the data of the fit,
-  // NumericalError naming row and column for NaN and infinity, IoError.
+  // NumericalError naming row and column for NaN and infinity, IoError, DeviceError.
 
   /// Component of every row: the one with the largest responsibility, the lower number when there are several [N].
   std::vector<std::int32_t> predict(const Matrix& x) const;
@@ -179,7 +179,7 @@ class Mixture {
   /// Their mean, NaN for N = 0.
   double score(const Matrix& x) const;
 
-  /// Rows from the predictive. Row n is a function of seed and n alone. Throws OptionError for a negative number.
+  /// Rows from the predictive, by the host. Row n is a function of seed and n alone. OptionError for a negative number.
   Samples sample(std::int64_t n_rows, std::uint64_t seed = 0) const;
   void sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const;
 

@@ -10,12 +10,10 @@
 #endif
 
 #include "kernels/cpu/mixture_respond-inl.hpp"
+#include "kernels/mixture_scores.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
-
-constexpr double kFarthest = 0x1p450;  // distances beyond count as this one; two factors of it fit into a product
-constexpr double kProduct = 0x1p100;   // a product is put away when it has grown to this
 
 // r = - sum over features of log(1 + (root x + centre)^2) for n components of one tile: the logarithm of a product,
 // kept as its difference to 1, so that small distances lose nothing.

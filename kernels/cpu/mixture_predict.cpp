@@ -4,14 +4,15 @@
 #include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
 #include "kernels/math/components/families.hpp"
+#include "kernels/math/components/independent_family.hpp"
+#include "kernels/math/special.hpp"
 
 #include <cavi/error.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
-#include <string>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -19,44 +20,24 @@ namespace cavi::kernels::cpu {
 namespace {
 
 /// Parameters as the tiles read them.
-struct Frame {
+struct PackedFrame {
   std::vector<double> root, centre, offset;
   TileParameters<double> parameters;
 };
 
 /// Of Gaussian components, in the tiles' units; of Student-t components the distances alone.
 template <class F>
-Frame frame_of(const MixtureScores& s) {
+PackedFrame packed_frame_of(const MixtureScores& s) {
+  MixtureFrame frame = frame_of(s, logit_scale(F::kind));
   const int d = s.features;
-  const bool gaussian = s.exponent.empty();
-  const double scale = gaussian ? logit_scale(F::kind) : 1;
-  const std::size_t size = std::size_t(F::root_size(d)), roots = size > 0 ? s.root.size() / size : 0;
-  std::vector<double> root = s.root;
-  for (double& v : root) v *= F::kind == Component::spherical ? scale : std::sqrt(scale);
-  if (!gaussian && F::kind == Component::diag)
-    for (std::size_t i = 0; i < root.size(); ++i) root[i] *= std::sqrt(s.factor[i / size]);
-
-  Frame f;
-  f.centre = s.mean;
-  for (int k = 0; k < s.components; ++k) {
-    double* centre = &f.centre[std::size_t(k) * std::size_t(d)];
-    if (F::kind == Component::linear)
-      for (int i = 0; i < d; ++i) centre[i] *= scale;
-    if (F::kind == Component::diag)
-      for (int i = 0; i < d; ++i) centre[i] *= -root[std::size_t(k) * size + std::size_t(i)];
-    if (F::kind == Component::tied)  // R m: an element wants those of m from its own on
-      for (int i = 0; i < d; ++i)
-        centre[i] = std::inner_product(centre + i, centre + d, &root[std::size_t(i) * std::size_t(d + 1)], 0.0);
-  }
-  f.offset.resize(std::size_t(s.components));
-  if (gaussian)
-    std::transform(s.constant.begin(), s.constant.end(), f.offset.begin(), [&](double c) { return scale * c; });
+  PackedFrame f{{}, std::move(frame.centre), std::move(frame.offset), {}};
   if (F::kind == Component::full || F::kind == Component::tied) {
-    const std::size_t packed = std::size_t(d) * std::size_t(d + 1) / 2;
-    f.root.resize(roots * packed);
-    for (std::size_t k = 0; k < roots; ++k) tiles<double>().pack_root(&root[k * size], d, &f.root[k * packed]);
+    const std::size_t size = std::size_t(d) * std::size_t(d), packed = std::size_t(d) * std::size_t(d + 1) / 2;
+    f.root.resize(frame.root.size() / size * packed);
+    for (std::size_t k = 0; k < frame.root.size() / size; ++k)
+      tiles<double>().pack_root(&frame.root[k * size], d, &f.root[k * packed]);
   } else {
-    f.root = std::move(root);
+    f.root = std::move(frame.root);
   }
   const double *centre = f.centre.data(), *offset = f.offset.data();
   f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), centre, offset, centre, offset, nullptr};
@@ -67,6 +48,13 @@ bool all_finite(const double* values, int count) {
   int bad = 0;
   for (int i = 0; i < count; ++i) bad |= int(!(std::abs(values[i]) <= std::numeric_limits<double>::max()));
   return bad == 0;
+}
+
+/// Whether all are numbers that the family can have.
+bool possible(ComponentFamily family, const double* values, int count) {
+  if (family == ComponentFamily::gaussian) return all_finite(values, count);
+  return components::with_independent_family(family,
+                                             [&]<class F>(F) { return std::all_of(values, values + count, F::holds); });
 }
 
 /// visit(block, first, count) for blocks of rows, from all threads.
@@ -81,8 +69,7 @@ void for_blocks(const MixtureScores& s, const Rows& given, ThreadPool& pool, Vis
     const int count = int(std::min<std::int64_t>(points, rows.count - first));
     const TileBlock<double>& b = block.load(first, count, nullptr);
     for (int f = 0; f < s.features; ++f)
-      if (!all_finite(b.x + f * b.stride, count))
-        throw NumericalError("column " + std::to_string(f) + " has a number that is not finite");
+      if (!possible(s.family, b.x + f * b.stride, count)) throw impossible_value(f);
     visit(b, first, count);
   });
 }
@@ -90,13 +77,12 @@ void for_blocks(const MixtureScores& s, const Rows& given, ThreadPool& pool, Vis
 /// The same with responsibilities in block.r.
 template <class F, class Visit>
 void respond(const MixtureScores& s, const Rows& rows, ThreadPool& pool, Visit visit) {
-  const Frame frame = frame_of<F>(s);
+  const PackedFrame frame = packed_frame_of<F>(s);
   for_blocks(s, rows, pool, [&](const TileBlock<double>& b, std::int64_t first, int count) {
     tiles<double>().respond(frame.parameters, b);
     if (!all_finite(b.r, count)) {
       const double* far = std::find_if_not(b.r, b.r + count, [](double r) { return std::isfinite(r); });
-      throw NumericalError("row " + std::to_string(rows.first + first + (far - b.r)) +
-                           " (from 0) is too far from every component to be told apart");
+      throw too_far(rows.first + first + (far - b.r));
     }
     if (F::kind == Component::full)
       for (int k = 0; k < s.components; ++k)
@@ -161,9 +147,11 @@ void mixture_top(const MixtureScores& s, const Rows& rows, int top, std::int32_t
   });
 }
 
-void mixture_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
-  components::with_family(s.component, [&]<class F>(F) {
-    const Frame frame = frame_of<F>(s);
+namespace {
+
+void student_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
+  components::with_gaussian_family(s.component, [&]<class F>(F) {
+    const PackedFrame frame = packed_frame_of<F>(s);
     for_blocks(s, rows, pool, [&](const TileBlock<double>& b, std::int64_t first, int count) {
       log_density(frame.parameters, {s.constant.data(), s.exponent.data(), s.factor.data()}, b);
       std::copy_n(b.r, count, density + first);
@@ -171,4 +159,72 @@ void mixture_log_density(const MixtureScores& s, const Rows& rows, double* densi
   });
 }
 
+void independent_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
+  components::with_independent_family(s.family, [&]<class F>(F) {
+    for_blocks(s, rows, pool, [&](const TileBlock<double>& b, std::int64_t first, int count) {
+      std::vector<double> scores(s.constant.size());
+      for (int i = 0; i < count; ++i) {
+        const double* ab = s.ab.data();
+        for (std::size_t k = 0; k < scores.size(); ++k) {
+          scores[k] = s.constant[k];
+          for (int d = 0; d < s.features; ++d, ab += 2)
+            scores[k] += components::log_predictive<F>(ab[0], ab[1], b.x[d * b.stride + i]);
+        }
+        density[first + i] = math::log_sum_exp(scores.data(), s.components);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void mixture_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
+  if (s.family == ComponentFamily::gaussian)
+    student_log_density(s, rows, density, pool);
+  else
+    independent_log_density(s, rows, density, pool);
+}
+
 }  // namespace cavi::kernels::cpu
+
+namespace cavi::kernels {
+namespace {
+
+class CpuPredictor final : public Predictor {
+ public:
+  CpuPredictor(const MixtureScores& scores, const Question& question, std::int64_t rows, int threads)
+      : scores_(scores), question_(question), pool_(threads_for(rows, threads)) {}
+
+  std::int64_t wave() const override {
+    constexpr std::int64_t kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;  // rows that keep all threads busy
+    return std::clamp(kBytes / question_.bytes(scores_.components), kLeast, kMost);
+  }
+
+  void predict(const Rows& rows, std::int32_t* labels, double* numbers) override {
+    switch (question_.about) {
+      case Question::About::label: return cpu::mixture_labels(scores_, rows, labels, pool_);
+      case Question::About::responsibilities: return cpu::mixture_responsibilities(scores_, rows, numbers, pool_);
+      case Question::About::top: return cpu::mixture_top(scores_, rows, question_.top, labels, numbers, pool_);
+      case Question::About::log_density: return cpu::mixture_log_density(scores_, rows, numbers, pool_);
+    }
+  }
+
+ private:
+  /// No more threads than the rows are worth: starting one takes as long as scoring some hundred rows.
+  static int threads_for(std::int64_t rows, int threads) {
+    return int(std::clamp<std::int64_t>(rows / 1024, 1, std::max(1, threads)));
+  }
+
+  const MixtureScores& scores_;
+  const Question question_;
+  cpu::ThreadPool pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<Predictor> make_cpu_predictor(const MixtureScores& scores, const Question& question, std::int64_t rows,
+                                              int threads) {
+  return std::make_unique<CpuPredictor>(scores, question, rows, threads);
+}
+
+}  // namespace cavi::kernels

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
 /// The CPU twin of prediction; formulas in mixture_scores.hpp. What a row gets depends on that row alone: on no other
-/// row, no thread and no block. All throw NumericalError for a row with a number that is not finite, IoError when the
-/// source does.
+/// row, no thread and no block. All throw NumericalError for a row with a number that the family cannot have, IoError
+/// when the source does.
 #pragma once
 
 #include "kernels/cpu/thread_pool.hpp"
@@ -23,8 +23,8 @@ void mixture_labels(const MixtureScores& scores, const Rows& rows, std::int32_t*
 void mixture_top(const MixtureScores& scores, const Rows& rows, int top, std::int32_t* component, double* r,
                  ThreadPool& pool);
 
-/// density[n] = log sum_k exp(s_nk) for Student-t components. A q above 2^450 counts as 2^450: about 1e67 standard
-/// deviations.
+/// density[n] = log sum_k exp(s_nk) for Student-t or predictive ones. A q above kFarthest counts as kFarthest: about
+/// 1e67 standard deviations.
 void mixture_log_density(const MixtureScores& scores, const Rows& rows, double* density, ThreadPool& pool);
 
 }  // namespace cavi::kernels::cpu

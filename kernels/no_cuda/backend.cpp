@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a build without a CUDA compiler says of CUDA.
 #include "kernels/device_source.hpp"
+#include "kernels/mixture_scores.hpp"
 #include "kernels/ops.hpp"
 
 #include <cavi/error.hpp>
@@ -11,6 +12,10 @@ std::unique_ptr<Backend> make_cuda_backend(int, std::int64_t) { throw DeviceErro
 
 std::optional<std::vector<double>> cuda_start_centres(const Rows&, const double*, int, bool, std::uint64_t, Scalar, int,
                                                       std::int64_t) {
+  throw DeviceError(no_cuda_reason());
+}
+
+std::unique_ptr<Predictor> make_cuda_predictor(const MixtureScores&, const Question&, std::int64_t, int, std::int64_t) {
   throw DeviceError(no_cuda_reason());
 }
 

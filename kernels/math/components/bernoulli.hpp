@@ -5,16 +5,16 @@
 
 #include "kernels/math/components/independent.hpp"
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 struct Bernoulli {
   static constexpr const char *parameter = "mean", *about = "0 and 1", *values = "0 or 1";
   static constexpr bool whole = true;
-  static bool holds(double x) { return x == 0 || x == 1; }
+  CAVI_HOST_DEVICE static bool holds(double x) { return x == 0 || x == 1; }
   using Prior = Beta;
   static constexpr LogTerm terms[]{{1, true, 0}, {-1, true, 1}, {1, false, 1}};
   static double variance(double p) { return p * (1 - p); }
   static double draw(double p, math::RowNumbers& numbers) { return numbers.uniform() < p; }
 };
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER

@@ -5,7 +5,7 @@
 
 #include "kernels/math/components/independent.hpp"
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 struct Geometric : Counts {
   static constexpr const char *parameter = "p", *about = "failures before a success";
@@ -17,4 +17,4 @@ struct Geometric : Counts {
   }
 };
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER

@@ -15,17 +15,18 @@
 ///     variance(theta)            of x
 ///     draw(theta, numbers)       an x
 ///
-/// Everything else follows, the functions below among it.
+/// Everything else follows, the functions below among it. holds() and log_base() are asked on devices, too.
 #pragma once
 
 #include "kernels/math/distributions.hpp"
+#include "kernels/math/host_device.hpp"
 #include "kernels/math/special.hpp"
 
 #include <array>
 #include <cmath>
 #include <cstddef>
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 /// constant + coefficient x.
 struct Affine {
@@ -52,7 +53,7 @@ struct Beta {
     return {math::digamma(a) - sum, math::digamma(b) - sum};
   }
   /// What the log-normaliser gains when the natural parameters do by `eta`.
-  static double log_normaliser_rise(double a, double b, const Pair& eta) {
+  CAVI_HOST_DEVICE static double log_normaliser_rise(double a, double b, const Pair& eta) {
     return math::lgamma_rise(a, eta[0]) + math::lgamma_rise(b, eta[1]) - math::lgamma_rise(a + b, eta[0] + eta[1]);
   }
   static double draw(double a, double b, math::RowNumbers& numbers) {
@@ -66,7 +67,7 @@ struct Gamma {
   static constexpr Conjugate kind = Conjugate::gamma;
   static Pair natural(double a, double b) { return {-b, a}; }
   static Pair expected(double a, double b) { return {a / b, math::digamma(a) - std::log(b)}; }
-  static double log_normaliser_rise(double a, double b, const Pair& eta) {
+  CAVI_HOST_DEVICE static double log_normaliser_rise(double a, double b, const Pair& eta) {
     return math::lgamma_rise(a, eta[1]) - a * std::log1p(-eta[0] / b) - eta[1] * std::log(b - eta[0]);
   }
   static double draw(double a, double b, math::RowNumbers& numbers) {
@@ -78,7 +79,7 @@ struct Gamma {
 struct Counts {
   static constexpr const char* values = "a count (0, 1, 2, ...)";
   static constexpr bool whole = true;
-  static bool holds(double x) { return x >= 0 && x == std::floor(x) && !std::isinf(x); }
+  CAVI_HOST_DEVICE static bool holds(double x) { return x >= 0 && x == std::floor(x) && !std::isinf(x); }
 };
 
 /// What this many rows with this sum add to the natural parameters.
@@ -101,10 +102,11 @@ Affine expected_log(double a, double b) {
 
 /// ln of p(x | theta) with theta integrated out.
 template <class F>
-double log_predictive(double a, double b, double x) {
+CAVI_HOST_DEVICE double log_predictive(double a, double b, double x) {
+  constexpr Pair one = message<F>(1, 0), with_x = message<F>(0, 1);
   double base = 0;
   if constexpr (requires { F::log_base(x); }) base = F::log_base(x);
-  return base + F::Prior::log_normaliser_rise(a, b, message<F>(1, x));
+  return base + F::Prior::log_normaliser_rise(a, b, {one[0] + with_x[0] * x, one[1] + with_x[1] * x});
 }
 
 /// How many rows made (a, b) of (a0, b0): message() backwards.
@@ -117,4 +119,4 @@ double rows_between(const Pair& prior, const Pair& posterior) {
   return ((to[0] - from[0]) * x[1] - (to[1] - from[1]) * x[0]) / determinant;
 }
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER

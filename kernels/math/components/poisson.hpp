@@ -5,16 +5,16 @@
 
 #include "kernels/math/components/independent.hpp"
 
-namespace cavi::kernels::components {
+namespace cavi::kernels::components::inline CAVI_COMPILER {
 
 struct Poisson : Counts {
   static constexpr const char *parameter = "mean", *about = "counts";
   using Prior = Gamma;
   static constexpr LogTerm terms[]{{1, true, 1}, {-1, false, 0}};
-  static double log_base(double x) { return x < 2 ? 0 : -math::lgamma(x + 1); }
+  CAVI_HOST_DEVICE static double log_base(double x) { return x < 2 ? 0 : -math::lgamma(x + 1); }
   static double prior_b(double mean) { return 1 / mean; }
   static double variance(double rate) { return rate; }
   static double draw(double rate, math::RowNumbers& numbers) { return numbers.poisson_variate(rate); }
 };
 
-}  // namespace cavi::kernels::components
+}  // namespace cavi::kernels::components::inline CAVI_COMPILER
