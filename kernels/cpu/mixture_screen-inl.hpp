@@ -103,7 +103,7 @@ void Rearrange(T* row, int points, const Index<T>* order, T* spare) {
   for (int i = 0; i < points; i += kLanes<T>) hn::Store(Gather(spare, order + i), Tag<T>(), row + i);
 }
 
-// Logits of one tile of the new order, those far below the largest as the lowest number.
+// Logits of one tile of the new order, -infinity for those far below the largest.
 template <class T, int tail>
 HWY_NOINLINE void FinishFull(const TileParameters<T>& p, const Screen<T>& screen, int first, T* r, std::int64_t stride,
                              Vec<T> (&largest)[kVectors]) {
@@ -143,7 +143,7 @@ HWY_NOINLINE void FinishFull(const TileParameters<T>& p, const Screen<T>& screen
       continue;
     }
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
-      hn::Store(Set(-std::numeric_limits<T>::max()), d, r + k * stride + v * kLanes<T>);
+      hn::Store(Set(-std::numeric_limits<T>::infinity()), d, r + k * stride + v * kLanes<T>);
     }
   }
 }

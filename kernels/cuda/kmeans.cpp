@@ -42,9 +42,6 @@ class Clustering {
     RowPipe pipe(std::size_t(std::clamp(tiles * tile, tile, std::max(tile, kPipe))), stream_);
     pipe.send(rows, 0, n, precision, x_.data());
   }
-  ~Clustering() { static_cast<void>(cudaStreamSynchronize(stream_)); }
-  Clustering(const Clustering&) = delete;
-  Clustering& operator=(const Clustering&) = delete;
 
   /// Bytes of device memory that it wants.
   static std::int64_t bytes(const Rows& rows, int components, Scalar precision) {
@@ -138,10 +135,10 @@ class Clustering {
   const int capacity_;
   const Scalar precision_;
   int size_ = 0;
+  std::vector<double> inertia_;  // copied to by the stream, for which device memory waits when it goes
   Stream stream_;
   DeviceMemory x_, distance_, label_, centres_, sums_, weights_;
   Clusters c_;
-  std::vector<double> inertia_;
 };
 
 }  // namespace

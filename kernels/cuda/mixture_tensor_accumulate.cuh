@@ -42,11 +42,10 @@ struct MomentSums {
 /// tiles, for all shapes, it would take more registers than there are.
 __device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
 
-/// The list as the products want it: square roots, up to a multiple of eight.
+/// The list as the products want it, after the next barrier: square roots, up to a multiple of eight.
 __device__ inline void take_roots(Live* live, int lives) {
   for (int i = Warp::rank(); i < (lives + 7) / 8 * 8; i += kWarp)
     live[i] = i < lives ? Live{std::sqrt(live[i].r), live[i].point} : Live{0, 0};
-  __syncwarp();
 }
 
 /// Adds the points of a list to the part whose first features are `row` and `column`.
