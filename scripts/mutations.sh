@@ -34,7 +34,7 @@ first=$((10#$(date +%j) % sample))
 for ((i = first; i < ${#all[@]}; i += sample)); do
   site=${all[i]} dead=
   for suite in "${suites[@]}"; do
-    if ! EMULATOR_DISABLE=$site timeout 600 $build/$suite --gtest_brief=1 >/dev/null 2>&1; then
+    if ! EMULATOR_DISABLE=$site timeout 400 $build/$suite --gtest_brief=1 >/dev/null 2>&1; then
       dead=yes
       break
     fi

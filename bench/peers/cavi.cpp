@@ -96,7 +96,8 @@ int main(int argc, char** argv) try {
   options.tol = 0;
   options.init_params = Init::random_from_data;  // of a batch
   const Device device = Device::cpu(std::stoi(argv[7]));
-  const std::map<std::string, decltype(&time_fit)> kinds{{"fit", time_fit}, {"batch", time_batch}, {"bound", time_bound}};
+  const std::map<std::string, decltype(&time_fit)> kinds{
+      {"fit", time_fit}, {"batch", time_batch}, {"bound", time_bound}};
   std::cout << kinds.at(argv[1])(options, device, x, argv[3]) << '\n';
 } catch (const std::exception& e) {
   std::cerr << "peers_cavi: " << e.what() << '\n';

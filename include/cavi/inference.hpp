@@ -60,10 +60,11 @@ struct Summary {
   Scalar precision = Scalar::float64;
   bool fused = false;  ///< whether a mixture sweep replaced the generic operations
   /// Of the pairs of row and component in the last sweep, the share whose (weighted) responsibility was below 2^-40, in
-  /// float64 2^-80. They may be left out of moments, and where they are many of logits, too: of no row more than K times
-  /// that. NaN where nobody counts: on GPUs, in full mixtures of up to four features, without a fused sweep; not saved.
+  /// float64 2^-80. They may be left out of moments, and where they are many of logits, too: of no row more than K
+  /// times that. NaN where nobody counts: on GPUs, in full mixtures of up to four features, without a fused sweep; not
+  /// saved.
   double negligible = std::numeric_limits<double>::quiet_NaN();
-  int restart = 0;     ///< of several starts the one that this is
+  int restart = 0;  ///< of several starts the one that this is
 
   bool converged() const { return termination == Termination::converged; }
   /// One line: bound, sweeps, why it ended, device, speed.
