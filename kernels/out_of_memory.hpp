@@ -7,7 +7,7 @@
 
 namespace cavi::kernels {
 
-/// The device's memory does not hold the rows of all problems together; those of fewer may fit.
+/// The device has no room for all problems together; for fewer it may.
 struct OutOfDeviceMemory : DeviceError {
   using DeviceError::DeviceError;
 };

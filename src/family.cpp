@@ -21,9 +21,6 @@ constexpr IndependentFamily describe(ComponentFamily family, const char* name) {
   row.variance = F::variance;
   row.expected_log = components::expected_log<F>;
   row.rows_between = components::rows_between<F>;
-  row.draw = [](double a, double b, kernels::math::RowNumbers& numbers) {
-    return F::draw(F::Prior::draw(a, b, numbers), numbers);
-  };
   return row;
 }
 

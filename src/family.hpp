@@ -26,7 +26,6 @@ struct IndependentFamily {
   double (*variance)(double theta) = nullptr;
   kernels::components::Affine (*expected_log)(double a, double b) = nullptr;
   double (*rows_between)(const Pair& prior, const Pair& posterior) = nullptr;
-  double (*draw)(double a, double b, kernels::math::RowNumbers& numbers) = nullptr;  ///< of the predictive
 };
 
 /// All, in the order of ComponentFamily.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <span>
 
@@ -29,6 +30,14 @@ Component component_of(CovarianceType type) {
     case CovarianceType::spherical: return Component::spherical;
   }
   return Component::full;
+}
+
+/// E[pi] over their sum.
+std::vector<double> predictive_weights(const MixturePosterior& p) {
+  const double sum = std::accumulate(p.weights.begin(), p.weights.end(), 0.0);
+  std::vector<double> w = p.weights;
+  for (double& v : w) v /= sum;
+  return w;
 }
 
 /// E ln pi_k.
@@ -93,17 +102,6 @@ double degrees_of_freedom(const MixturePosterior& p, std::size_t k) {
   return p.degrees_of_freedom[p.covariance_type == CovarianceType::tied ? 0 : k];
 }
 
-}  // namespace
-
-std::vector<double> predictive_weights(const MixturePosterior& p) {
-  const double sum = std::accumulate(p.weights.begin(), p.weights.end(), 0.0);
-  std::vector<double> w = p.weights;
-  for (double& v : w) v /= sum;
-  return w;
-}
-
-namespace {
-
 MixtureScores independent_scores(const MixturePosterior& p) {
   MixtureScores s;
   s.family = p.family;
@@ -166,6 +164,39 @@ MixtureScores predictive_scores(const MixturePosterior& p) {
     s.factor.push_back(c);
   }
   return s;
+}
+
+kernels::MixtureDraws predictive_draws(const MixturePosterior& p) {
+  kernels::MixtureDraws m;
+  m.family = p.family;
+  m.components = p.n_components;
+  m.features = p.n_features;
+  m.cumulative = predictive_weights(p);
+  std::partial_sum(m.cumulative.begin(), m.cumulative.end(), m.cumulative.begin());
+  if (p.family != ComponentFamily::gaussian) {
+    m.component = Component::linear;
+    m.ab = p.component_parameters;
+    return m;
+  }
+  const bool matrix = is_matrix(p.covariance_type);
+  m.component = component_of(p.covariance_type);
+  m.mean = p.means;
+  for (std::size_t k = 0; k < std::size_t(p.n_components); ++k) {
+    const double beta = p.mean_precision[k], nu = degrees_of_freedom(p, k);
+    m.stretch.push_back(std::sqrt((1 + beta) / beta));
+    m.degrees_of_freedom.push_back(matrix ? nu + 1 - p.n_features : nu);
+  }
+  const std::size_t size = p.inverse_scale.size() / p.degrees_of_freedom.size();
+  for (std::size_t first = 0; first < p.inverse_scale.size(); first += size) {
+    const std::span<const double> scale = std::span(p.inverse_scale).subspan(first, size);
+    if (matrix) {
+      const std::vector<double> lower = cholesky(scale, p.n_features, "inverse_scale");
+      m.root.insert(m.root.end(), lower.begin(), lower.end());
+    } else {
+      std::transform(scale.begin(), scale.end(), std::back_inserter(m.root), [](double s) { return std::sqrt(s); });
+    }
+  }
+  return m;
 }
 
 }  // namespace cavi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From a mixture's posterior to what rows are scored by. With S a component's inverse scale, nu its degrees of freedom
-/// and c = beta / (1 + beta), both of one component (a feature of a diag one is a component with D = 1):
+/// From a mixture's posterior to what rows are scored and drawn by. With S a component's inverse scale, nu its degrees
+/// of freedom and c = beta / (1 + beta), both of one component (a feature of a diag one is a component with D = 1):
 ///
 ///     responsibilities   E ln pi_k + E ln N(x; mu_k, Lambda_k^-1)                  (Bishop, PRML, eq. 10.46)
 ///         full, tied     2 E ln N = sum_{i<D} psi((nu - i) / 2) - D ln pi - ln|S| - D / beta - nu z' S^-1 z
@@ -19,6 +19,7 @@
 /// components beyond K.
 #pragma once
 
+#include "kernels/mixture_draws.hpp"
 #include "kernels/mixture_scores.hpp"
 
 #include <cavi/mixture.hpp>
@@ -31,7 +32,6 @@ namespace cavi {
 kernels::MixtureScores responsibility_scores(const MixturePosterior& posterior);
 kernels::MixtureScores predictive_scores(const MixturePosterior& posterior);
 
-/// E[pi] over their sum.
-std::vector<double> predictive_weights(const MixturePosterior& posterior);
+kernels::MixtureDraws predictive_draws(const MixturePosterior& posterior);
 
 }  // namespace cavi

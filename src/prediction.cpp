@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a fitted mixture says about rows. They come and go in waves, so that neither file nor results need memory.
 #include "kernels/cpu/reduce.hpp"
-#include "kernels/cpu/thread_pool.hpp"
+#include "kernels/mixture_draws.hpp"
 #include "src/io/columns.hpp"
 #include "src/mixture_scores.hpp"
-#include "src/sampler.hpp"
 
 #include <cavi/error.hpp>
 #include <cavi/io.hpp>
@@ -22,7 +21,6 @@ using About = kernels::Question::About;
 using kernels::MixtureScores;
 using kernels::Question;
 using kernels::Rows;
-using kernels::cpu::ThreadPool;
 
 /// " (height, weight)", or nothing when there are none or too many to be read.
 std::string in_brackets(const std::vector<std::string>& names) {
@@ -118,22 +116,19 @@ double Mixture::score(const Matrix& x) const {
 }
 
 void Mixture::sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const {
-  constexpr std::int64_t kTask = 256, kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;  // of a task; of a wave
-  const Sampler sampler(posterior());
+  const kernels::MixtureDraws draws = predictive_draws(posterior());
   if (n_rows < 0) throw OptionError(fmt::format("the number of rows must be 0 or more, not {}", n_rows));
-  const std::size_t d = std::size_t(posterior_->n_features);
+  if (n_rows == 0) return;
+  const auto sampler = device_.kind() == Device::Kind::cuda
+                           ? kernels::make_cuda_sampler(draws, n_rows, device_.ordinal(), device_.memory())
+                           : kernels::make_cpu_sampler(draws, n_rows, device_.threads());
   std::vector<double> values;
   std::vector<std::int32_t> labels;
-  const std::int64_t wave = std::clamp(kBytes / std::int64_t(d * sizeof(double)), kLeast, kMost);
-  ThreadPool pool(int(std::clamp<std::int64_t>(n_rows / 1024, 1, std::max(1, device_.threads()))));
-  for (std::int64_t first = 0; first < n_rows; first += wave) {
-    const std::int64_t count = std::min(wave, n_rows - first);
-    values.resize(std::size_t(count) * d);
+  for (std::int64_t first = 0; first < n_rows; first += sampler->wave()) {
+    const std::int64_t count = std::min(sampler->wave(), n_rows - first);
     labels.resize(std::size_t(count));
-    pool.run((count + kTask - 1) / kTask, [&](std::int64_t task, int) {
-      for (std::int64_t n = task * kTask; n < std::min(count, (task + 1) * kTask); ++n)
-        labels[std::size_t(n)] = sampler.draw(seed, std::uint64_t(first + n), &values[std::size_t(n) * d]);
-    });
+    values.resize(std::size_t(count) * std::size_t(draws.features));
+    sampler->sample(seed, first, count, labels.data(), values.data());
     sink(labels, values);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows drawn from a mixture: the law of its predictive, and numbers that depend on seed and row alone. Seeds are fixed,
 // so what passes once passes always.
+#include "tests/device.hpp"
 #include "tests/fits.hpp"
 #include "tests/models.hpp"
 
@@ -31,7 +32,7 @@ Mixture small_fit(CovarianceType type, int d, int threads = 1) {
   o.n_components = 3;
   o.max_iter = 3;
   const Matrix x = three_clouds(18, d, 3);
-  Mixture m(o, Device::cpu(threads));
+  Mixture m(o, cavi::testing::test_device(threads));
   m.fit(x, {}, cavi::testing::labels(18, 2));
   return m;
 }
@@ -137,7 +138,7 @@ TEST(Sample, MomentsOfATypeWithMoments) {
   MixtureOptions o = options(CovarianceType::full, WeightPrior::dirichlet, Scalar::float64);
   o.n_components = 1;
   const Matrix x = three_clouds(400, 2, 4);
-  Mixture m(o, Device::cpu(1));
+  Mixture m(o, cavi::testing::test_device());
   m.fit(x);
   constexpr int kRows = 100'000;
   const Samples s = m.sample(kRows, 13);
@@ -180,7 +181,7 @@ TEST(Sample, TheHeaviestTailsHaveNoNaN) {
   MixtureOptions o = options(CovarianceType::diag, WeightPrior::dirichlet, Scalar::float64);
   o.n_components = 2;
   o.degrees_of_freedom_prior = 1e-3;
-  Mixture m(o, Device::cpu(1));
+  Mixture m(o, cavi::testing::test_device());
   m.fit(three_clouds(10, 2, 5), {}, std::vector<std::int32_t>(10, 1));
   const Samples s = m.sample(20'000, 16);
   for (const double v : s.rows) EXPECT_FALSE(std::isnan(v));

@@ -179,7 +179,9 @@ class Mixture {
   /// Their mean, NaN for N = 0.
   double score(const Matrix& x) const;
 
-  /// Rows from the predictive, by the host. Row n is a function of seed and n alone. OptionError for a negative number.
+  /// Rows from the predictive. Row n is a function of seed and n alone; a CUDA device takes the same steps as the host
+  /// with its own library's logarithms and sines, whose last bits may differ. Throws OptionError for a negative number,
+  /// DeviceError.
   Samples sample(std::int64_t n_rows, std::uint64_t seed = 0) const;
   void sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const;
 

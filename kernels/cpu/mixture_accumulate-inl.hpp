@@ -5,6 +5,7 @@
 //   full   the rows sqrt(r) (x - m) are made once, packed, and their Gram matrix is taken in 4 x 4 cells of sums over
 //          the points: each row read serves four products
 //   axes   four features at a time, so that a few rows of x stay close while all components pass over them
+//   packed rows of t(x) instead, for two components at once
 #if defined(CAVI_MIXTURE_ACCUMULATE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_ACCUMULATE_INL
 #undef CAVI_MIXTURE_ACCUMULATE_INL
@@ -19,15 +20,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
-// Far below what rounding leaves of a responsibility.
-template <class T>
-constexpr T kNegligible = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-80);
-
 // Numbers the vectors of points that matter to a component, counts these points, and adds up its responsibilities.
 template <class T, bool root>
 HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, std::int64_t& pairs, double* count) {
   const Tag<T> d;
-  const auto threshold = Set(root ? T(sizeof(T) == 4 ? 0x1p-20 : 0x1p-40) : kNegligible<T>);
+  const auto threshold = Set(T(TwoToMinus(kNegligibleBits<T> / (root ? 2 : 1))));
   auto sum = hn::Zero(d);
   int n = 0;
   for (int i = 0; i < points; i += kLanes<T>) {
@@ -227,12 +224,94 @@ std::int64_t AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& bloc
   return pairs;
 }
 
+constexpr int kPair = 2;                          // components whose moments are taken together
+constexpr int kMoments = kManyRegisters ? 8 : 4;  // of each
+
+// Sums of n rows of t(x), `stride` apart, for `pair` components, whose r are.
+template <class T, int pair, int n>
+HWY_INLINE void MomentsOf(const T* HWY_RESTRICT rows, const T* HWY_RESTRICT r, std::int64_t stride,
+                          const std::int32_t* live, int lives, double* total) {
+  Vec<T> sum[16];
+  CAVI_UNROLL for (int j = 0; j < 16; ++j) sum[j] = hn::Zero(Tag<T>());
+  for (int i = 0; i < lives; ++i) {
+    const std::int32_t at = live[i];
+    Vec<T> weight[pair];
+    CAVI_UNROLL for (int c = 0; c < pair; ++c) weight[c] = Load(r + c * stride + at);
+    CAVI_UNROLL for (int j = 0; j < n; ++j) {
+      const auto in = Load(rows + j * stride + at);
+      CAVI_UNROLL for (int c = 0; c < pair; ++c) {
+        sum[c * kMoments + j] = hn::MulAdd(weight[c], in, sum[c * kMoments + j]);
+      }
+    }
+  }
+  AddSums<T>(sum, total);
+}
+
+template <class T, int pair>
+HWY_NOINLINE void Moments(const T* rows, int n, const T* r, std::int64_t stride, const std::int32_t* live, int lives,
+                          double* total) {
+  switch (n) {
+    case 1: return MomentsOf<T, pair, 1>(rows, r, stride, live, lives, total);
+    case 2: return MomentsOf<T, pair, 2>(rows, r, stride, live, lives, total);
+    case 3: return MomentsOf<T, pair, 3>(rows, r, stride, live, lives, total);
+    case 4: return MomentsOf<T, pair, 4>(rows, r, stride, live, lives, total);
+    case 5: return MomentsOf<T, pair, 5 % (kMoments + 1)>(rows, r, stride, live, lives, total);
+    case 6: return MomentsOf<T, pair, 6 % (kMoments + 1)>(rows, r, stride, live, lives, total);
+    case 7: return MomentsOf<T, pair, 7 % (kMoments + 1)>(rows, r, stride, live, lives, total);
+    case 8: return MomentsOf<T, pair, 8 % (kMoments + 1)>(rows, r, stride, live, lives, total);
+  }
+}
+
+template <class T>
+std::int64_t AccumulatePacked(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+  const int vectors = block.points / kLanes<T>, pairs = (p.components + kPair - 1) / kPair;
+  auto* live = reinterpret_cast<std::int32_t*>(AfterSquares(p, block));
+  std::int32_t* lives = live + std::int64_t(pairs) * vectors;
+  std::int32_t* own[kPair] = {lives + pairs, lives + pairs + vectors};
+  std::int64_t matter = 0;
+  for (int pair = 0; pair < pairs; ++pair) {
+    int n[kPair] = {};
+    for (int c = 0; c < kPair && pair * kPair + c < p.components; ++c) {
+      const int k = pair * kPair + c;
+      n[c] = Survey<T, false>(block.r + k * block.stride, block.points, own[c], matter, sums.count + k);
+    }
+    std::int32_t* either = live + std::int64_t(pair) * vectors;
+    lives[pair] = int(std::set_union(own[0], own[0] + n[0], own[1], own[1] + n[1], either) - either);
+  }
+  // Rows one after the other, so that a few of them stay close while all components pass over them.
+  const auto moments = [&](const T* rows, int count, double* out, std::int64_t of_component) {
+    for (int first = 0; first < count; first += kMoments) {
+      const int n = std::min(kMoments, count - first);
+      for (int pair = 0; pair < pairs; ++pair) {
+        const int k = pair * kPair, both = std::min(kPair, p.components - k);
+        HWY_ALIGN double total[16] = {};
+        (both == kPair ? Moments<T, kPair> : Moments<T, 1>)(rows + first * block.stride, n, block.r + k * block.stride,
+                                                            block.stride, live + std::int64_t(pair) * vectors,
+                                                            lives[pair], total);
+        for (int c = 0; c < both; ++c)
+          for (int j = 0; j < n; ++j) out[(k + c) * of_component + first + j] += total[c * kMoments + j];
+      }
+    }
+  };
+  moments(block.x, p.features, sums.first, p.features);
+  const int squares = packed_numbers(p.family, p.features) - p.features;
+  if (p.family != Component::tied) moments(block.scratch, squares, sums.second, squares);
+  return matter;
+}
+
 template <class T>
 std::int64_t AccumulateScratch(int components, int features, int points) {
   const std::int64_t vectors = points / kLanes<T>;
   const std::int64_t packed = features * (points + 2 * 64 / std::int64_t(sizeof(T))) + vectors + 16;
   const std::int64_t lists = components * (vectors + 1) + 16;  // of 32 bits, which no T is smaller than
   return std::max(packed, lists);
+}
+
+template <class T>
+std::int64_t PackedScratch(int components, int features, int points) {
+  const std::int64_t squares = features * (points + 2 * 64 / std::int64_t(sizeof(T)));
+  const std::int64_t lists = (components / kPair + 3) * (std::int64_t(points) / kLanes<T> + 1);
+  return squares + std::max(RespondScratch<T>(features), lists);
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE

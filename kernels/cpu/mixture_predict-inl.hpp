@@ -58,19 +58,18 @@ HWY_INLINE void ScoreProductsOf(const TileParameters<double>& p, int k, const do
 
 // r = - log(1 + factor q) for one tile.
 template <Component family>
-HWY_INLINE void ScoreStudent(const TileParameters<double>& p, const double* factor, double* x, double* r,
-                             std::int64_t stride, double* scratch, Ahead& ahead) {
+HWY_INLINE void ScoreStudent(const TileParameters<double>& p, const double* factor, const TileBlock<double>& block,
+                             int i, Ahead& ahead) {
   const Tag<double> d;
+  double* r = block.r + i;
+  const std::int64_t stride = block.stride;
   if constexpr (family == Component::diag) {
-    CopyTile(x, stride, scratch, kTile<double>, p.features);
-    int k = 0;
-    for (; k + kAbreast <= p.components; k += kAbreast, ahead.step())
-      ScoreProductsOf<kAbreast>(p, k, scratch, r, stride);
-    for (; k < p.components; ++k) ScoreProductsOf<1>(p, k, scratch, r, stride);
+    CopyTile(block.x + i, stride, block.scratch, kTile<double>, p.features);
+    Abreast(p.components, ahead, [&](auto n, int k) HWY_ATTR { ScoreProductsOf<n()>(p, k, block.scratch, r, stride); });
   } else {
     Vec<double> unused[kVectors];
     for (int v = 0; v < kVectors; ++v) unused[v] = hn::Zero(d);
-    Score<double, family>(p, x, r, stride, scratch, unused, ahead);  // offsets are zero: -q
+    Score<double, family>(p, block, i, unused, ahead);  // offsets are zero: -q
     for (int k = 0; k < p.components; ++k)
       for (int v = 0; v < kVectors; ++v) {
         double* at = r + k * stride + v * kLanes<double>;
@@ -86,7 +85,7 @@ void LogDensityOf(const TileParameters<double>& p, const StudentParameters& stud
   Ahead ahead(block, family == Component::full ? p.components : (p.components + kAbreast - 1) / kAbreast);
   for (int i = 0; i < block.points; i += kTile<double>) {
     double* r = block.r + i;
-    ScoreStudent<family>(p, student.factor, block.x + i, r, block.stride, block.scratch, ahead);
+    ScoreStudent<family>(p, student.factor, block, i, ahead);
     for (int v = 0; v < kVectors; ++v, r += kLanes<double>) {
       auto largest = Set(-std::numeric_limits<double>::max());
       for (int k = 0; k < p.components; ++k) {

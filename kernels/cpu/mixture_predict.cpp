@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cpu/mixture_predict.hpp"
-
+// The CPU twin of prediction; formulas in mixture_scores.hpp. What a row gets depends on that row alone: on no other
+// row, no thread and no block.
 #include "kernels/cpu/mixture_tiles.hpp"
 #include "kernels/cpu/rows.hpp"
+#include "kernels/cpu/thread_pool.hpp"
+#include "kernels/cpu/waves.hpp"
 #include "kernels/math/components/families.hpp"
 #include "kernels/math/components/independent_family.hpp"
 #include "kernels/math/special.hpp"
+#include "kernels/mixture_scores.hpp"
 
 #include <cavi/error.hpp>
 
@@ -20,17 +23,17 @@ namespace cavi::kernels::cpu {
 namespace {
 
 /// Parameters as the tiles read them.
-struct PackedFrame {
+struct ScoringFrame {
   std::vector<double> root, centre, offset;
   TileParameters<double> parameters;
 };
 
 /// Of Gaussian components, in the tiles' units; of Student-t components the distances alone.
 template <class F>
-PackedFrame packed_frame_of(const MixtureScores& s) {
+ScoringFrame scoring_frame_of(const MixtureScores& s) {
   MixtureFrame frame = frame_of(s, logit_scale(F::kind));
   const int d = s.features;
-  PackedFrame f{{}, std::move(frame.centre), std::move(frame.offset), {}};
+  ScoringFrame f{{}, std::move(frame.centre), std::move(frame.offset), {}};
   if (F::kind == Component::full || F::kind == Component::tied) {
     const std::size_t size = std::size_t(d) * std::size_t(d), packed = std::size_t(d) * std::size_t(d + 1) / 2;
     f.root.resize(frame.root.size() / size * packed);
@@ -77,7 +80,7 @@ void for_blocks(const MixtureScores& s, const Rows& given, ThreadPool& pool, Vis
 /// The same with responsibilities in block.r.
 template <class F, class Visit>
 void respond(const MixtureScores& s, const Rows& rows, ThreadPool& pool, Visit visit) {
-  const PackedFrame frame = packed_frame_of<F>(s);
+  const ScoringFrame frame = scoring_frame_of<F>(s);
   for_blocks(s, rows, pool, [&](const TileBlock<double>& b, std::int64_t first, int count) {
     tiles<double>().respond(frame.parameters, b);
     if (!all_finite(b.r, count)) {
@@ -109,8 +112,6 @@ void select(const TileBlock<double>& b, int components, int count, int top, doub
     }
   }
 }
-
-}  // namespace
 
 void mixture_responsibilities(const MixtureScores& s, const Rows& rows, double* r, ThreadPool& pool) {
   components::with_family(s.component, [&]<class F>(F) {
@@ -147,11 +148,9 @@ void mixture_top(const MixtureScores& s, const Rows& rows, int top, std::int32_t
   });
 }
 
-namespace {
-
 void student_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
   components::with_gaussian_family(s.component, [&]<class F>(F) {
-    const PackedFrame frame = packed_frame_of<F>(s);
+    const ScoringFrame frame = scoring_frame_of<F>(s);
     for_blocks(s, rows, pool, [&](const TileBlock<double>& b, std::int64_t first, int count) {
       log_density(frame.parameters, {s.constant.data(), s.exponent.data(), s.factor.data()}, b);
       std::copy_n(b.r, count, density + first);
@@ -176,8 +175,6 @@ void independent_log_density(const MixtureScores& s, const Rows& rows, double* d
   });
 }
 
-}  // namespace
-
 void mixture_log_density(const MixtureScores& s, const Rows& rows, double* density, ThreadPool& pool) {
   if (s.family == ComponentFamily::gaussian)
     student_log_density(s, rows, density, pool);
@@ -185,46 +182,36 @@ void mixture_log_density(const MixtureScores& s, const Rows& rows, double* densi
     independent_log_density(s, rows, density, pool);
 }
 
-}  // namespace cavi::kernels::cpu
-
-namespace cavi::kernels {
-namespace {
-
 class CpuPredictor final : public Predictor {
  public:
   CpuPredictor(const MixtureScores& scores, const Question& question, std::int64_t rows, int threads)
       : scores_(scores), question_(question), pool_(threads_for(rows, threads)) {}
 
-  std::int64_t wave() const override {
-    constexpr std::int64_t kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;  // rows that keep all threads busy
-    return std::clamp(kBytes / question_.bytes(scores_.components), kLeast, kMost);
-  }
+  std::int64_t wave() const override { return wave_rows(question_.bytes(scores_.components)); }
 
   void predict(const Rows& rows, std::int32_t* labels, double* numbers) override {
     switch (question_.about) {
-      case Question::About::label: return cpu::mixture_labels(scores_, rows, labels, pool_);
-      case Question::About::responsibilities: return cpu::mixture_responsibilities(scores_, rows, numbers, pool_);
-      case Question::About::top: return cpu::mixture_top(scores_, rows, question_.top, labels, numbers, pool_);
-      case Question::About::log_density: return cpu::mixture_log_density(scores_, rows, numbers, pool_);
+      case Question::About::label: return mixture_labels(scores_, rows, labels, pool_);
+      case Question::About::responsibilities: return mixture_responsibilities(scores_, rows, numbers, pool_);
+      case Question::About::top: return mixture_top(scores_, rows, question_.top, labels, numbers, pool_);
+      case Question::About::log_density: return mixture_log_density(scores_, rows, numbers, pool_);
     }
   }
 
  private:
-  /// No more threads than the rows are worth: starting one takes as long as scoring some hundred rows.
-  static int threads_for(std::int64_t rows, int threads) {
-    return int(std::clamp<std::int64_t>(rows / 1024, 1, std::max(1, threads)));
-  }
-
   const MixtureScores& scores_;
   const Question question_;
-  cpu::ThreadPool pool_;
+  ThreadPool pool_;
 };
 
 }  // namespace
+}  // namespace cavi::kernels::cpu
+
+namespace cavi::kernels {
 
 std::unique_ptr<Predictor> make_cpu_predictor(const MixtureScores& scores, const Question& question, std::int64_t rows,
                                               int threads) {
-  return std::make_unique<CpuPredictor>(scores, question, rows, threads);
+  return std::make_unique<cpu::CpuPredictor>(scores, question, rows, threads);
 }
 
 }  // namespace cavi::kernels

@@ -4,7 +4,7 @@
 //
 //   full   rows of y = R z in registers, z = x - m made by the first rows and kept for the others; R by broadcast
 //   axes   several components at once, one feature after the other (diag, spherical; tied after whitening)
-//   linear in a file of its own
+//   linear, packed   in files of their own
 #if defined(CAVI_MIXTURE_RESPOND_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_RESPOND_INL
 #undef CAVI_MIXTURE_RESPOND_INL
@@ -13,6 +13,7 @@
 #endif
 
 #include "kernels/cpu/mixture_linear-inl.hpp"
+#include "kernels/cpu/mixture_packed-inl.hpp"
 #include "kernels/cpu/mixture_simd-inl.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 
@@ -235,13 +236,25 @@ HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, T* r,
   }
 }
 
+// score(std::integral_constant<int, n>, k) for components [k, k + n).
+template <class ScoreSome>
+HWY_INLINE void Abreast(int components, Ahead& ahead, ScoreSome score) {
+  int k = 0;
+  for (; k + kAbreast <= components; k += kAbreast, ahead.step()) score(std::integral_constant<int, kAbreast>(), k);
+  for (; k < components; ++k) score(std::integral_constant<int, 1>(), k);
+}
+
 template <class T, Component family>
 HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors], Ahead& ahead) {
-  int k = 0;
-  for (; k + kAbreast <= p.components; k += kAbreast, ahead.step())
-    ScoreAxesOf<T, family, kAbreast>(p, k, x, r, stride, largest);
-  for (; k < p.components; ++k) ScoreAxesOf<T, family, 1>(p, k, x, r, stride, largest);
+  Abreast(p.components, ahead,
+          [&](auto n, int k) HWY_ATTR { ScoreAxesOf<T, family, n()>(p, k, x, r, stride, largest); });
+}
+
+template <class T>
+HWY_NOINLINE void ScorePacked(const TileParameters<T>& p, const T* t, T* r, std::int64_t stride,
+                              Vec<T> (&largest)[kVectors], Ahead& ahead) {
+  Abreast(p.components, ahead, [&](auto n, int k) HWY_ATTR { ScorePackedOf<T, n()>(p, k, t, r, stride, largest); });
 }
 
 // What Score() wants: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
@@ -250,20 +263,27 @@ std::int64_t RespondScratch(int features) {
   return (6 * std::int64_t(features) + 1) * kTile<T>;
 }
 
-// Logits of the tile at x.
+// Logits of the tile that begins with point i.
 template <class T, Component family>
-HWY_INLINE void Score(const TileParameters<T>& p, T* x, T* r, std::int64_t stride, T* scratch,
-                      Vec<T> (&largest)[kVectors], Ahead& ahead) {
-  T *tile = scratch, *other = scratch + p.features * kTile<T>;
-  CopyTile(x, stride, tile, kTile<T>, p.features);
+HWY_INLINE void Score(const TileParameters<T>& p, const TileBlock<T>& block, int i, Vec<T> (&largest)[kVectors],
+                      Ahead& ahead) {
+  T *x = block.x + i, *r = block.r + i;
+  T *tile = p.packed ? AfterSquares(p, block) : block.scratch, *other = tile + p.features * kTile<T>;
+  CopyTile(x, block.stride, tile, kTile<T>, p.features);
   if constexpr (family == Component::full) {
-    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, stride, largest, ahead); });
-  } else if constexpr (family == Component::tied) {
-    WhitenTile(p.whitener, p.features, tile, other, reinterpret_cast<double*>(other + p.features * kTile<T>));
-    CopyTile(other, kTile<T>, x, stride, p.features);
-    ScoreAxes<T, family>(p, other, r, stride, largest, ahead);
+    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, block.stride, largest, ahead); });
   } else {
-    ScoreAxes<T, family>(p, tile, r, stride, largest, ahead);
+    if constexpr (family == Component::tied) {
+      WhitenTile(p.whitener, p.features, tile, other, reinterpret_cast<double*>(other + p.features * kTile<T>));
+      CopyTile(other, kTile<T>, x, block.stride, p.features);
+      tile = other;
+    }
+    if (p.packed) {
+      AddSquares<T, family>(p.features, tile, block.scratch + i, block.stride);
+      ScorePacked(p, tile, r, block.stride, largest, ahead);
+    } else {
+      ScoreAxes<T, family>(p, tile, r, block.stride, largest, ahead);
+    }
   }
 }
 
@@ -312,7 +332,7 @@ double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
       ahead.step();
     } else {
       for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
-      Score<T, family>(p, block.x + i, block.r + i, block.stride, block.scratch, largest, ahead);
+      Score<T, family>(p, block, i, largest, ahead);
     }
     Normalise<T, family == Component::full>(p.components, block.weight + i, block.stride, block.r + i, largest, lse);
   }

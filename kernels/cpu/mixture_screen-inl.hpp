@@ -5,7 +5,7 @@
 //   screen   the first rows for all components; the largest bound is a guess of the component that a point comes from
 //   sort     points of one guess stand together from here on
 //   finish   tile by tile, the guessed components first; one whose bounds lie far enough below the largest logits gets
-//            responsibilities of zero, which are less than those that do not matter to sums (kNegligible)
+//            responsibilities of zero instead of negligible ones
 #if defined(CAVI_MIXTURE_SCREEN_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_SCREEN_INL
 #undef CAVI_MIXTURE_SCREEN_INL
@@ -21,9 +21,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
-// Of logits, beyond which a responsibility does not matter: 2^-40 of the largest, 2^-80 in float64.
+// How far below the largest a logit's responsibility is negligible.
 template <class T>
-constexpr T kFar = T((sizeof(T) == 4 ? 40 : 80) * (logit_scale(Component::full) / logit_scale(Component::diag)));
+constexpr T kFar = T(kNegligibleBits<T>*(logit_scale(Component::full) / logit_scale(Component::diag)));
 
 template <class T>
 using Index = hwy::MakeSigned<T>;
@@ -49,7 +49,8 @@ struct Screen {
 };
 
 template <class T>
-std::int64_t ScreenScratch(int components, int features, std::int64_t stride) {
+std::int64_t ScreenScratch(int components, int features, int points) {
+  const std::int64_t stride = points + 2 * 64 / std::int64_t(sizeof(T));
   return (components + 3) * stride + (2 * std::int64_t(features) + 1) * kTile<T> + components + 1;
 }
 

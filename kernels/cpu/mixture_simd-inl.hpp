@@ -36,6 +36,11 @@ constexpr int kVectors = 3;                                                     
 template <class T>
 constexpr int kTile = kVectors* kLanes<T>;
 
+// A responsibility below 2^-kNegligibleBits is far below what rounding leaves of others.
+template <class T>
+constexpr int kNegligibleBits = sizeof(T) == 4 ? 40 : 80;
+constexpr double TwoToMinus(int bits) { return bits == 0 ? 1 : TwoToMinus(bits - 1) / 2; }
+
 template <class T>
 HWY_INLINE Vec<T> Load(const T* p) {
   return hn::Load(Tag<T>(), p);

@@ -10,7 +10,6 @@
 #include <hwy/highway.h>
 
 #include "kernels/cpu/mixture_accumulate-inl.hpp"
-#include "kernels/cpu/mixture_packed-inl.hpp"
 #include "kernels/cpu/mixture_predict-inl.hpp"
 #include "kernels/cpu/mixture_respond-inl.hpp"
 #include "kernels/cpu/mixture_screen-inl.hpp"
@@ -21,7 +20,6 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
 template <class T>
 double RespondAny(const TileParameters<T>& p, const TileBlock<T>& block) {
-  if (p.packed) return RespondPacked(p, block);
   switch (p.family) {
     case Component::tied: return Respond<T, Component::tied>(p, block);
     case Component::diag: return Respond<T, Component::diag>(p, block);
@@ -48,10 +46,9 @@ std::int64_t AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block
 // Numbers that any of the functions wants as scratch.
 template <class T>
 std::int64_t ScratchSize(int components, int features, int points) {
-  const std::int64_t stride = points + 2 * 64 / std::int64_t(sizeof(T));
   return std::max({AccumulateScratch<T>(components, features, points), RespondScratch<T>(features),
-                   LinearScratch<T>(components, features), ScreenScratch<T>(components, features, stride),
-                   PackedScratch<T>(components, features, stride)});
+                   LinearScratch<T>(components, features), ScreenScratch<T>(components, features, points),
+                   PackedScratch<T>(components, features, points)});
 }
 
 template <class T>

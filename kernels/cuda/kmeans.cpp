@@ -151,11 +151,7 @@ std::optional<std::vector<double>> cuda_start_centres(const Rows& rows, const do
                                                       std::int64_t memory) {
   const cuda::OnDevice on(ordinal);
   const cuda::Range range("cavi: k-means");
-  std::size_t free = 0, total = 0;
-  cuda::check(cudaMemGetInfo(&free, &total), "asking for free device memory");
-  const std::int64_t most = std::int64_t(free) / 10 * 9;
-  if (cuda::Clustering::bytes(rows, components, precision) > (memory > 0 ? std::min(memory, most) : most))
-    return std::nullopt;
+  if (cuda::Clustering::bytes(rows, components, precision) > cuda::usable_memory(memory)) return std::nullopt;
   cuda::Clustering clusters(rows, weight, components, precision);
   clusters.spread_seeds(seed);
   if (lloyd) clusters.lloyd();

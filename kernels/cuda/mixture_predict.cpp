@@ -81,13 +81,6 @@ struct Plan {
   }
 };
 
-std::int64_t budget_of(std::int64_t memory) {
-  std::size_t free = 0, total = 0;
-  check(cudaMemGetInfo(&free, &total), "asking for free device memory");
-  const std::int64_t most = std::int64_t(free) / 10 * 9;
-  return memory > 0 ? std::min(memory, most) : most;
-}
-
 class CudaPredictor final : public Predictor {
  public:
   CudaPredictor(const MixtureScores& scores, const Question& question, int ordinal, const Parameters& parameters,
@@ -161,7 +154,7 @@ std::unique_ptr<Predictor> make_cuda_predictor(const MixtureScores& scores, cons
                                                int ordinal, std::int64_t memory) {
   const cuda::OnDevice on(ordinal);
   const cuda::Parameters parameters(scores);
-  const cuda::Plan plan(scores, question, rows, parameters.bytes(), cuda::budget_of(memory));
+  const cuda::Plan plan(scores, question, rows, parameters.bytes(), cuda::usable_memory(memory));
   return std::make_unique<cuda::CudaPredictor>(scores, question, ordinal, parameters, plan);
 }
 

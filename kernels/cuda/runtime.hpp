@@ -3,10 +3,13 @@
 /// Owners of what the CUDA runtime hands out. Errors are DeviceError.
 #pragma once
 
+#include "kernels/out_of_memory.hpp"
+
 #include <cuda_runtime.h>
 
 #include <cavi/error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,6 +40,15 @@ class OnDevice {
   int before_ = 0;
 };
 
+/// Bytes of the current device's memory that may be used: `memory`, but no more than nearly all that is free;
+/// 0: all that.
+inline std::int64_t usable_memory(std::int64_t memory = 0) {
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for free device memory");
+  const std::int64_t most = std::int64_t(free) / 10 * 9;
+  return memory > 0 ? std::min(memory, most) : most;
+}
+
 /// On an error path work may still be under way that uses the memory about to be freed. (Freeing waits for the device
 /// anyhow, by habit of the runtime and not by contract.)
 inline void quiesce() { static_cast<void>(cudaDeviceSynchronize()); }
@@ -53,8 +65,9 @@ class DeviceMemory {
     static_cast<void>(cudaGetLastError());
     std::size_t free = 0, total = 0;
     static_cast<void>(cudaMemGetInfo(&free, &total));
-    throw DeviceError("out of device memory: " + std::to_string(bytes) + " bytes asked for, " + std::to_string(free) +
-                      " of " + std::to_string(total) + " are free; a memory budget below that streams the rows");
+    throw OutOfDeviceMemory("out of device memory: " + std::to_string(bytes) + " bytes asked for, " +
+                            std::to_string(free) + " of " + std::to_string(total) +
+                            " are free; a memory budget below that streams the rows");
   }
   ~DeviceMemory() {
     if (!data_) return;

@@ -234,9 +234,7 @@ class CudaSession : public Session {
   }
 
   std::int64_t rows_budget(std::int64_t budget) const {
-    std::size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total), "asking for free device memory");
-    const std::int64_t most = std::int64_t(free) / 10 * 9;
+    const std::int64_t most = usable_memory();
     return budget > 0 ? std::min(budget - memory_->bytes(), most) : most;
   }
 

@@ -12,6 +12,17 @@
 
 namespace cavi::kernels::math::inline CAVI_COMPILER {
 
+/// Of the angle that is this part of a whole turn.
+CAVI_HOST_DEVICE inline void sine_and_cosine(double turn, double& sine, double& cosine) {
+#ifdef __CUDA_ARCH__
+  sincospi(2 * turn, &sine, &cosine);  // unlike sincos without a case for angles of many turns
+#else
+  constexpr double kTwoPi = 6.283185307179586477;
+  sine = std::sin(kTwoPi * turn);
+  cosine = std::cos(kTwoPi * turn);
+#endif
+}
+
 /// The numbers of one row, one after the other.
 class RowNumbers {
  public:
@@ -27,27 +38,26 @@ class RowNumbers {
       kept_ = false;
       return second_;
     }
-    constexpr double kTwoPi = 6.283185307179586477;
-    const double radius = std::sqrt(-2 * std::log(uniform())), angle = kTwoPi * uniform();
+    const double radius = std::sqrt(-2 * std::log(uniform()));
+    double sine = 0, cosine = 0;
+    sine_and_cosine(uniform(), sine, cosine);
     kept_ = true;
-    second_ = radius * std::sin(angle);
-    return radius * std::cos(angle);
+    second_ = radius * sine;
+    return radius * cosine;
   }
 
   /// The logarithm of a Gamma variate of rate one (Marsaglia and Tsang, A simple method for generating gamma variables,
   /// 2000): small shapes have variates below the smallest number.
   CAVI_HOST_DEVICE double log_gamma_variate(double shape) {
-    if (shape < 1) {
-      const double boost = std::log(uniform()) / shape;
-      return log_gamma_variate(shape + 1) + boost;
-    }
-    const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+    const bool small = shape < 1;
+    const double boost = small ? std::log(uniform()) / shape : 0;
+    const double d = (small ? shape + 1 : shape) - 1.0 / 3, c = 1 / std::sqrt(9 * d);
     while (true) {
       const double x = normal(), root = 1 + c * x;
       const double u = uniform();
       if (root <= 0) continue;
       const double v = root * root * root;
-      if (std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) return std::log(d * v);
+      if (std::log(u) < 0.5 * x * x + d - d * v + d * std::log(v)) return std::log(d * v) + boost;
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a build without a CUDA compiler says of CUDA.
 #include "kernels/device_source.hpp"
+#include "kernels/mixture_draws.hpp"
 #include "kernels/mixture_scores.hpp"
 #include "kernels/ops.hpp"
 
@@ -16,6 +17,10 @@ std::optional<std::vector<double>> cuda_start_centres(const Rows&, const double*
 }
 
 std::unique_ptr<Predictor> make_cuda_predictor(const MixtureScores&, const Question&, std::int64_t, int, std::int64_t) {
+  throw DeviceError(no_cuda_reason());
+}
+
+std::unique_ptr<Sampler> make_cuda_sampler(const MixtureDraws&, std::int64_t, int, std::int64_t) {
   throw DeviceError(no_cuda_reason());
 }
 

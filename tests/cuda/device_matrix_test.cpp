@@ -2,6 +2,7 @@
 // Rows that are on the device already, and tensors of other libraries: the bits of the same rows from the host.
 #include "emulator/control.hpp"
 #include "emulator/programs.hpp"
+#include "tests/cuda/adversity.hpp"
 #include "tests/models.hpp"
 
 #include <cavi/cavi.hpp>
@@ -10,12 +11,12 @@
 #include <dlpack/dlpack.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <vector>
 
 namespace {
 
 using namespace cavi;
-using programs::check;
 using programs::DeviceArray;
 
 constexpr int kRows = 300, kFeatures = 3, kStride = 5;
@@ -51,32 +52,18 @@ TEST(DeviceMatrix, GivesTheBitsOfTheSameRowsFromTheHost) {
   }
 }
 
-/// The rows come by a copy that a stream of the caller's has still before it: bounds(view) must be those of host
-/// memory.
-template <class Bounds>
-void expect_waits_for_the_callers_stream(int seed_of_rows, Bounds bounds) {
-  const std::vector<float> x = narrow(cavi::testing::clusters(kRows, kFeatures, seed_of_rows));
-  const auto expected = bounds(Matrix(x, kRows, kFeatures));
-  for (std::uint32_t seed = 0; seed < 16; ++seed) {
-    emulator::reset(emulator::options_for(seed));
-    const programs::Stream stream;
-    const programs::PinnedArray<float> host(x.size());
-    const DeviceArray<float> rows(x.size());
-    const programs::Quiesce quiesce;
-    std::copy(x.begin(), x.end(), host.data());
-    check(cudaMemcpyAsync(rows.data(), host.data(), x.size() * sizeof(float), cudaMemcpyHostToDevice, stream.handle));
-    EXPECT_EQ(bounds(device_view(rows.data(), kRows, kFeatures, 0, 0, stream.handle)), expected) << seed;
-  }
+void expect_to_wait(int seed_of_rows, const std::function<std::vector<double>(const Matrix&)>& bounds) {
+  test::expect_to_wait_for_the_callers_stream(narrow(cavi::testing::clusters(kRows, kFeatures, seed_of_rows)), kRows,
+                                              kFeatures, bounds);
 }
 
 TEST(DeviceMatrix, WaitsForTheCallersStream) {
-  expect_waits_for_the_callers_stream(2,
-                                      [](const Matrix& rows) { return trace(rows, Scalar::float64, Device::cuda(0)); });
+  expect_to_wait(2, [](const Matrix& rows) { return trace(rows, Scalar::float64, Device::cuda(0)); });
 }
 
 // The estimator looks at the rows from the host first, which waits for them; the engine does not.
 TEST(DeviceMatrix, TheEngineLetsTheDeviceWaitForTheCallersStream) {
-  expect_waits_for_the_callers_stream(4, [](const Matrix& rows) {
+  expect_to_wait(4, [](const Matrix& rows) {
     Model p;
     const cavi::testing::MixtureVariables v = cavi::testing::full_mixture(p, "one", rows);
     Factorisation q(p);

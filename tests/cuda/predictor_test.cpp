@@ -4,6 +4,7 @@
 #include "emulator/control.hpp"
 #include "emulator/programs.hpp"
 #include "src/mixture_scores.hpp"
+#include "tests/cuda/adversity.hpp"
 #include "tests/fits.hpp"
 
 #include <cavi/cavi.hpp>
@@ -27,7 +28,6 @@ using kernels::MixtureScores;
 using kernels::Predictor;
 using kernels::Question;
 using About = Question::About;
-using programs::check;
 using programs::DeviceArray;
 
 constexpr std::int64_t kTile = 128;
@@ -173,22 +173,8 @@ TEST(Predictor, RowsOnTheDeviceAndFloat32RowsGiveTheSameBits) {
 TEST(Predictor, WaitsForTheCallersStream) {
   const int rows = 300, features = 3;
   const MixturePosterior p = posterior({}, features, 3);
-  const Matrix x = three_clouds(rows, features, 7);
-  const std::vector<double> values = x.to_vector();
-  const Answers expected = on_device(p, {About::responsibilities}, x);
-  for (std::uint32_t seed = 0; seed < 16; ++seed) {
-    emulator::reset(emulator::options_for(seed));
-    const programs::Stream stream;
-    const programs::PinnedArray<double> host(values.size());
-    const DeviceArray<double> there(values.size());
-    const programs::Quiesce quiesce;
-    std::copy(values.begin(), values.end(), host.data());
-    check(cudaMemcpyAsync(there.data(), host.data(), values.size() * sizeof(double), cudaMemcpyHostToDevice,
-                          stream.handle));
-    EXPECT_EQ(on_device(p, {About::responsibilities}, device_view(there.data(), rows, features, 0, 0, stream.handle)),
-              expected)
-        << seed;
-  }
+  expect_to_wait_for_the_callers_stream(three_clouds(rows, features, 7).to_vector(), rows, features,
+                                        [&](const Matrix& x) { return on_device(p, {About::responsibilities}, x); });
 }
 
 // A mixture on the device, as its users see it.
@@ -205,34 +191,9 @@ TEST(Predictor, EveryFailureIsOneDeviceErrorAndTheNextPredictionWorks) {
   const Mixture m = fitted_there();
   const Matrix x = three_clouds(300, 2, 9);
   const std::vector<double> expected = m.predict_proba(x);
-  for (const emulator::Call call :
-       {emulator::Call::allocation, emulator::Call::copy, emulator::Call::launch, emulator::Call::stream,
-        emulator::Call::event, emulator::Call::wait, emulator::Call::device}) {
-    int failures = 0;
-    for (int number = 1;; ++number) {
-      emulator::Options failing;
-      failing.failing_call = call;
-      failing.failing_number = number;
-      failing.failing_error = int(number % 2 ? cudaErrorMemoryAllocation : cudaErrorUnknown);
-      emulator::reset(failing);
-      bool failed = false;
-      try {
-        EXPECT_EQ(m.predict_proba(x), expected);
-      } catch (const DeviceError& e) {
-        failed = true;
-        EXPECT_GT(std::string(e.what()).size(), 20u);
-      }
-      ASSERT_EQ(emulator::leaks(), std::vector<std::string>{}) << "call kind " << int(call) << " number " << number;
-      if (!failed) break;
-      EXPECT_EQ(m.predict_proba(x), expected);
-      ++failures;
-      ASSERT_LT(number, 100);
-    }
-    const bool many =
-        call == emulator::Call::allocation || call == emulator::Call::copy || call == emulator::Call::launch;
-    EXPECT_GT(failures, many ? 2 : -1) << "call kind " << int(call);
-  }
-  emulator::reset();
+  using enum emulator::Call;
+  expect_to_survive_failing_calls({allocation, copy, launch, stream, event, wait, device}, 100,
+                                  [&] { EXPECT_EQ(m.predict_proba(x), expected); });
 }
 
 TEST(Predictor, AFailingDeviceIsADeviceErrorWhereverItHappens) {

@@ -14,7 +14,7 @@ struct Bernoulli {
   using Prior = Beta;
   static constexpr LogTerm terms[]{{1, true, 0}, {-1, true, 1}, {1, false, 1}};
   static double variance(double p) { return p * (1 - p); }
-  static double draw(double p, math::RowNumbers& numbers) { return numbers.uniform() < p; }
+  CAVI_HOST_DEVICE static double draw(double p, math::RowNumbers& numbers) { return numbers.uniform() < p; }
 };
 
 }  // namespace cavi::kernels::components::inline CAVI_COMPILER

@@ -15,7 +15,9 @@ struct Exponential {
   static constexpr LogTerm terms[]{{1, false, 1}, {-1, true, 0}};
   static double prior_b(double mean) { return mean; }
   static double variance(double rate) { return 1 / (rate * rate); }
-  static double draw(double rate, math::RowNumbers& numbers) { return -std::log(numbers.uniform()) / rate; }
+  CAVI_HOST_DEVICE static double draw(double rate, math::RowNumbers& numbers) {
+    return -std::log(numbers.uniform()) / rate;
+  }
 };
 
 }  // namespace cavi::kernels::components::inline CAVI_COMPILER

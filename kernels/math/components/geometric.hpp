@@ -12,7 +12,7 @@ struct Geometric : Counts {
   using Prior = Beta;
   static constexpr LogTerm terms[]{{1, false, 0}, {1, true, 1}};
   static double variance(double p) { return (1 - p) / (p * p); }
-  static double draw(double p, math::RowNumbers& numbers) {
+  CAVI_HOST_DEVICE static double draw(double p, math::RowNumbers& numbers) {
     return std::floor(std::log(numbers.uniform()) / std::log1p(-p));
   }
 };

@@ -15,7 +15,8 @@
 ///     variance(theta)            of x
 ///     draw(theta, numbers)       an x
 ///
-/// Everything else follows, the functions below among it. holds() and log_base() are asked on devices, too.
+/// Everything else follows, the functions below among it. holds(), log_base() and draw() are called on
+/// devices, too.
 #pragma once
 
 #include "kernels/math/distributions.hpp"
@@ -56,7 +57,7 @@ struct Beta {
   CAVI_HOST_DEVICE static double log_normaliser_rise(double a, double b, const Pair& eta) {
     return math::lgamma_rise(a, eta[0]) + math::lgamma_rise(b, eta[1]) - math::lgamma_rise(a + b, eta[0] + eta[1]);
   }
-  static double draw(double a, double b, math::RowNumbers& numbers) {
+  CAVI_HOST_DEVICE static double draw(double a, double b, math::RowNumbers& numbers) {
     const double log_a = numbers.log_gamma_variate(a), log_b = numbers.log_gamma_variate(b);
     return 1 / (1 + std::exp(log_b - log_a));
   }
@@ -70,7 +71,7 @@ struct Gamma {
   CAVI_HOST_DEVICE static double log_normaliser_rise(double a, double b, const Pair& eta) {
     return math::lgamma_rise(a, eta[1]) - a * std::log1p(-eta[0] / b) - eta[1] * std::log(b - eta[0]);
   }
-  static double draw(double a, double b, math::RowNumbers& numbers) {
+  CAVI_HOST_DEVICE static double draw(double a, double b, math::RowNumbers& numbers) {
     return std::exp(numbers.log_gamma_variate(a)) / b;
   }
 };

@@ -14,7 +14,7 @@ struct Poisson : Counts {
   CAVI_HOST_DEVICE static double log_base(double x) { return x < 2 ? 0 : -math::lgamma(x + 1); }
   static double prior_b(double mean) { return 1 / mean; }
   static double variance(double rate) { return rate; }
-  static double draw(double rate, math::RowNumbers& numbers) { return numbers.poisson_variate(rate); }
+  CAVI_HOST_DEVICE static double draw(double rate, math::RowNumbers& numbers) { return numbers.poisson_variate(rate); }
 };
 
 }  // namespace cavi::kernels::components::inline CAVI_COMPILER
