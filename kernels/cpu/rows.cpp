@@ -35,7 +35,7 @@ void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, 
 
 template <class T>
 int RowBlock<T>::points(int components, int features) {
-  constexpr std::int64_t kCache = 512 << 10, kLeast = 192, kMost = 768;
+  constexpr std::int64_t kCache = 512 << 10, kLeast = 192, kMost = 384;
   const int tile = tiles<T>().tile;
   const std::int64_t fit = kCache / (std::int64_t(sizeof(T)) * (components + 2 * std::int64_t(features)));
   return int(std::clamp(fit, kLeast, kMost)) / tile * tile;
