@@ -39,14 +39,15 @@ struct DrawnMixture {
                *degrees_of_freedom = nullptr, *ab = nullptr;
 };
 
-/// Draws rows on a device. Row n is a function of seed and n alone, made by the same steps everywhere; logarithms and
-/// sines are those of the device's library, whose last bits may be others than the host's.
+/// Draws rows on a device, one thread at a time. Row n is a function of seed and n alone, made by the same steps
+/// everywhere; elementary functions are those of the device's library, whose last bits may be others than the host's.
 class Sampler {
  public:
   virtual ~Sampler() = default;
   /// Most rows of one wave.
   virtual std::int64_t wave() const = 0;
-  /// Rows [first, first + count): fills `labels` [count] with components and `values` [count x D]. Throws DeviceError.
+  /// Rows [first, first + count), wave() at the most: fills `labels` [count] with components and `values` [count x D].
+  /// Throws DeviceError.
   virtual void sample(std::uint64_t seed, std::int64_t first, std::int64_t count, std::int32_t* labels,
                       double* values) = 0;
 };

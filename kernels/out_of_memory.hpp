@@ -7,7 +7,7 @@
 
 namespace cavi::kernels {
 
-/// The device has no room for all problems together; for fewer it may.
+/// The device has run out of memory; it may have enough for fewer problems at once.
 struct OutOfDeviceMemory : DeviceError {
   using DeviceError::DeviceError;
 };

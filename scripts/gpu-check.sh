@@ -35,7 +35,7 @@ run() { # run NAME COMMAND...: one line in the report, the whole output in a fil
   printf '%-28s %s  %s\n' "$name" "$status" "$(grep -E '^\[  (PASSED|FAILED)  \] [0-9]+ tests?|ERROR SUMMARY' "$out/$name.log" | tr '\n' ' ')" |
     tee -a "$out/report.txt"
 }
-for test in engine_law engine_reference mixture model many_fits counts_reference; do
+for test in engine_law engine_reference mixture model many_fits counts_reference prediction counts_prediction sampling; do
   run $test timeout "${TEST_SECONDS:-300}" "$BUILD/tests/${test}_test" --gtest_brief=1
 done
 if command -v compute-sanitizer >/dev/null && [[ -z ${NO_SANITIZER:-} ]]; then

@@ -14,7 +14,8 @@ sample=1
 build=${1:-build/release}/tests/cuda
 export CAVI_TEST_DEVICE=cuda
 # The quickest first.
-quicker=("cuda_device_matrix_checked_test" "cuda_kmeans_checked_test" "cuda_engine_reference_checked_test"
+quicker=("cuda_device_matrix_checked_test" "cuda_kmeans_checked_test" "cuda_sampler_checked_test"
+  "cuda_predictor_checked_test" "cuda_engine_reference_checked_test"
   "cuda_backend_checked_test" "cuda_mixture_sweep_checked_test")
 suites=("${quicker[@]}" "cuda_mixture_checked_test --gtest_filter=*/full:*/tied:Mixture.*")
 tour=("${suites[@]}")

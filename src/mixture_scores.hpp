@@ -31,7 +31,6 @@ namespace cavi {
 /// All are for the only problem of a posterior. Throw NumericalError when an inverse scale is not positive definite.
 kernels::MixtureScores responsibility_scores(const MixturePosterior& posterior);
 kernels::MixtureScores predictive_scores(const MixturePosterior& posterior);
-
 kernels::MixtureDraws predictive_draws(const MixturePosterior& posterior);
 
 }  // namespace cavi

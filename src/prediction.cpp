@@ -116,9 +116,10 @@ double Mixture::score(const Matrix& x) const {
 }
 
 void Mixture::sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const {
-  const kernels::MixtureDraws draws = predictive_draws(posterior());
+  const MixturePosterior& p = posterior();
   if (n_rows < 0) throw OptionError(fmt::format("the number of rows must be 0 or more, not {}", n_rows));
   if (n_rows == 0) return;
+  const kernels::MixtureDraws draws = predictive_draws(p);
   const auto sampler = device_.kind() == Device::Kind::cuda
                            ? kernels::make_cuda_sampler(draws, n_rows, device_.ordinal(), device_.memory())
                            : kernels::make_cpu_sampler(draws, n_rows, device_.threads());

@@ -27,12 +27,12 @@ class EveryType : public ::testing::TestWithParam<CovarianceType> {};
 INSTANTIATE_TEST_SUITE_P(Types, EveryType, ::testing::ValuesIn(kCovariances), type_name);
 
 /// Few rows: degrees of freedom stay small and tails heavy.
-Mixture small_fit(CovarianceType type, int d, int threads = 1) {
+Mixture small_fit(CovarianceType type, int d, int threads = 1, std::int64_t memory = 0) {
   MixtureOptions o = options(type, WeightPrior::dirichlet_process, Scalar::float64);
   o.n_components = 3;
   o.max_iter = 3;
   const Matrix x = three_clouds(18, d, 3);
-  Mixture m(o, cavi::testing::test_device(threads));
+  Mixture m(o, cavi::testing::test_device(threads, memory));
   m.fit(x, {}, cavi::testing::labels(18, 2));
   return m;
 }
@@ -162,8 +162,8 @@ TEST(Sample, MomentsOfATypeWithMoments) {
 }
 
 TEST_P(EveryType, ARowDependsOnSeedAndNumberAlone) {
-  const Mixture m = small_fit(GetParam(), 3), threaded = small_fit(GetParam(), 3, 5);
-  constexpr std::int64_t kRows = 66'000;  // more than a wave
+  const Mixture m = small_fit(GetParam(), 3), threaded = small_fit(GetParam(), 3, 5, 1 << 20);
+  constexpr std::int64_t kRows = 66'000;  // more than a wave, on a device of 1 MiB
   const Samples all = m.sample(kRows, 14);
   EXPECT_TRUE(raw(threaded.sample(kRows, 14).rows) == raw(all.rows));
   for (const std::int64_t n : {1, 2, 255, 257, 5000}) {

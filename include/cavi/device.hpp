@@ -17,8 +17,8 @@ class Device {
   /// The host's processor with `threads` worker threads; 0 means as many as there are processors. The number of
   /// threads never changes a result. Throws OptionError when negative.
   static Device cpu(int threads = 0);
-  /// CUDA device number `ordinal`, of whose memory a fit or a prediction may use so many bytes (0: what is free then);
-  /// rows that do not fit are streamed. Throws DeviceError when there is no such device or no backend for it,
+  /// CUDA device number `ordinal`, of whose memory a fit, a prediction or draws may use so many bytes (0: what is free
+  /// then); rows that do not fit are streamed. Throws DeviceError when there is no such device or no backend for it,
   /// OptionError for a negative number.
   static Device cuda(int ordinal = 0, std::int64_t memory = 0);
   /// The first usable CUDA device, else the CPU.

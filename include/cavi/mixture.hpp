@@ -179,9 +179,10 @@ class Mixture {
   /// Their mean, NaN for N = 0.
   double score(const Matrix& x) const;
 
-  /// Rows from the predictive. Row n is a function of seed and n alone; a CUDA device takes the same steps as the host
-  /// with its own library's logarithms and sines, whose last bits may differ. Throws OptionError for a negative number,
-  /// DeviceError.
+  /// Rows from the predictive. On one kind of device row n is a function of seed and n alone. A CUDA device takes the
+  /// same steps as the host with elementary functions of its own, so that the component is the same, numbers are but for
+  /// their last bits, and a count, or all of a row, is another where such a bit decides, once in very many rows. Throws
+  /// OptionError for a negative number, NumericalError, DeviceError.
   Samples sample(std::int64_t n_rows, std::uint64_t seed = 0) const;
   void sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const;
 
@@ -218,9 +219,9 @@ class Mixture {
 /// `x`, and their weights when there are any (N non-negative numbers). Every problem has its own seed stream, starts,
 /// stopping and status, and gets bit for bit what a fit of its own gives. A problem that cannot be fitted (no rows,
 /// NaN, a count of -1, no weight) has a status, NaN for its parameters, and the batch goes on. Memory is that of the
-/// result and of some of the problems. on_sweep is told the problem, from one thread at a time; false stops all. Throws
-/// OptionError, ShapeError (offsets that do not ascend from 0 to N), NumericalError (a negative weight), DeviceError,
-/// IoError.
+/// result and of some of the problems. on_sweep is told the problem, from one thread at a time; false stops all. A
+/// problem that a device had no room for together with others begins, and is told of, anew. Throws OptionError,
+/// ShapeError (offsets that do not ascend from 0 to N), NumericalError (a negative weight), DeviceError, IoError.
 struct MixtureBatch {
   MixturePosterior posterior;
   std::vector<Summary> summaries;  ///< one per problem; Summary::termination is its status

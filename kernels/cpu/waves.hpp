@@ -8,13 +8,13 @@
 
 namespace cavi::kernels::cpu {
 
-/// Rows of a wave: enough to keep all threads busy, and not many megabytes of results.
+/// Rows of a wave: enough to keep all threads busy, and no more megabytes of results than that takes.
 inline std::int64_t wave_rows(std::int64_t bytes_per_row) {
   constexpr std::int64_t kMost = 1 << 16, kLeast = 1 << 10, kBytes = 16 << 20;
   return std::clamp(kBytes / bytes_per_row, kLeast, kMost);
 }
 
-/// No more threads than the rows are worth: starting one takes as long as scoring some hundred rows.
+/// No more threads than the rows are worth: starting one takes as long as some hundred rows.
 inline int threads_for(std::int64_t rows, int threads) {
   return int(std::clamp<std::int64_t>(rows / 1024, 1, std::max(1, threads)));
 }

@@ -9,19 +9,19 @@ namespace {
 constexpr int kGroup = 16;  // components of a block
 
 __global__ void __launch_bounds__(kFusedThreads, 2)
-    chunked_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, Round round) {
+    chunked_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  respond_round(op, problems, count, round, padded(op.features), pool,
+  respond_round(op, problems, round, padded(op.features), pool,
                 [](const FullView& view, const float* x, float* r) { respond_wide<kTile>(view, x, r); });
 }
 
 __global__ void __launch_bounds__(kFusedThreads, 2)
-    chunked_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, Round round) {
+    chunked_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
   const int groups = (op.components + kGroup - 1) / kGroup;
   const std::int64_t slab = round.first_slab + blockIdx.x / groups;
   const int first = int(blockIdx.x % groups) * kGroup, last = min(first + kGroup, op.components);
-  for_problems(op, problems, count, slab, [&](const FullView& view) {
+  with_problem(op, problems, slab, [&](const FullView& view) {
     double* sums = view.sums + slab * view.slab_sums;
     if (round.number == 0) clear_sums(view, first, last, sums);
     const FusedShared<kTile> shared(pool, view.features);

@@ -276,20 +276,18 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
     for (const double part : lse_parts) total += part;
     *view.lse(sums) = total * kNatsPerBit;
   }
-  __syncthreads();  // parts are those of the next problem, too
 }
 
 template <class F, int D, int slots>
-__global__ void __launch_bounds__(kThreads, 1) points_kernel(MixtureSweepDevice op, const DeviceProblem* problems,
-                                                             std::int64_t count, MixtureSlice slice, int sharing) {
+__global__ void __launch_bounds__(kThreads, 1)
+    points_kernel(MixtureSweepDevice op, const DeviceProblem* problems, MixtureSlice slice, int sharing) {
   CAVI_DYNAMIC_SHARED(float, pool);
   op.regime = MixtureRegime::points;  // so that the compiler knows the layout
   const std::int64_t slab = slice.first_slab + blockIdx.x;
-  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
-    if (*problems[p].active == 0) continue;
-    const MixtureView<F, float> view(op, problems[p]);
-    if (slab < view.slabs) points_slab<F, D, slots>(view, slab, sharing, pool);
-  }
+  const DeviceProblem& problem = problems[blockIdx.y];
+  if (*problem.active == 0) return;
+  const MixtureView<F, float> view(op, problem);
+  if (slab < view.slabs) points_slab<F, D, slots>(view, slab, sharing, pool);
 }
 
 template <class F, int D, int slots>
@@ -297,8 +295,8 @@ cudaError_t enqueue(const MixtureSweepDevice& op, const DeviceProblem* problems,
                     cudaStream_t stream) {
   const int sharing = points_sharing(op.components, D);
   const int floats = sharing * (slots * record_size(F::kind, D) + 4 + kWarps * slots * stats(F::kind, D));
-  return launch(points_kernel<F, D, slots>, dim3(unsigned(slice.slabs), grid_of(count)), kThreads,
-                floats * sizeof(float), stream, op, problems, count, slice, sharing);
+  return launch(points_kernel<F, D, slots>, dim3(unsigned(slice.slabs), unsigned(count)), kThreads,
+                floats * sizeof(float), stream, op, problems, slice, sharing);
 }
 
 template <class F, int D>

@@ -30,9 +30,6 @@ cudaError_t enqueue_chunked_pass(const MixtureSweepDevice& op, const DeviceProbl
 cudaError_t enqueue_tensor_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                 std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream);
 
-/// The y of a grid over problems.
-inline unsigned grid_of(std::int64_t count) { return unsigned(count < 65535 ? count : 65535); }
-
 /// A launch with so much dynamic shared memory that a kernel must ask for it.
 template <class... P, class... A>
 cudaError_t launch_shared(void (*kernel)(P...), dim3 grid, dim3 block, std::int64_t bytes, cudaStream_t stream,
@@ -50,7 +47,7 @@ inline cudaError_t launch_fused(MixturePass kernel, const MixtureSweepDevice& op
                                 std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
   const bool r_shared = fused_r_shared(op.components, op.features);
   const std::int64_t bytes = fused_rows_bytes(op.features) + (r_shared ? fused_r_bytes(op.components) : 0);
-  return launch_shared(kernel, dim3(unsigned(slice.slabs), grid_of(count)), kFusedThreads, bytes, stream, op, problems,
+  return launch_shared(kernel, dim3(unsigned(slice.slabs), unsigned(count)), kFusedThreads, bytes, stream, op, problems,
                        count, slice);
 }
 

@@ -45,40 +45,39 @@ struct RoundTile {
   }
 };
 
+/// A number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop over
+/// tiles it would take more registers than there are.
+__device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
+
 /// A tile of rows to shared memory, zeros from the last feature to `height`.
 __device__ inline void load_tile(const FullView& view, int tile, int height, float* x) {
-  const int at = Warp::rank() * 4;
+  const int thread = anew(int(threadIdx.x)), at = thread % kWarp * 4;
   const float* from = view.x + std::int64_t(tile) * view.features * kTile + at;
 #pragma unroll 4
-  for (int d = threadIdx.x / kWarp; d < height; d += kFusedWarps) {
+  for (int d = thread / kWarp; d < height; d += kFusedWarps) {
     Four<float> four = {};
     if (d < view.features) four = *reinterpret_cast<const Four<float>*>(from + d * kTile);
     *reinterpret_cast<Four<float>*>(x + d * fused_stride(kTile) + at) = four;
   }
 }
 
-/// Calls work(view) for the problems of this block that have the slab.
+/// Calls work(view) when the block's problem is active and has the slab.
 template <class Work>
-__device__ inline void for_problems(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count,
-                                    std::int64_t slab, Work work) {
-  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
-    if (*problems[p].active == 0) continue;
-    // From shuffles, so that what follows from them is found for each problem: found before the loop it would stay in
-    // registers, a hundred of them.
-    op.components = __shfl_sync(kAllLanes, op.components, 0);
-    op.features = __shfl_sync(kAllLanes, op.features, 0);
-    const FullView view(op, problems[p]);
-    if (slab < view.slabs) work(view);
-  }
+__device__ inline void with_problem(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t slab,
+                                    Work work) {
+  const DeviceProblem& problem = problems[blockIdx.y];
+  if (*problem.active == 0) return;
+  const FullView view(op, problem);
+  if (slab < view.slabs) work(view);
 }
 
 /// Responsibilities of a tile with respond(view, x, r), where rows have `height` features in shared memory.
 template <class Respond>
-__device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
-                                     Round round, int height, float* pool, Respond respond) {
+__device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceProblem* problems, Round round,
+                                     int height, float* pool, Respond respond) {
   const std::int64_t slab = round.first_slab + blockIdx.x / kRoundTiles;
   const int part = int(blockIdx.x % kRoundTiles);
-  for_problems(op, problems, count, slab, [&](const FullView& view) {
+  with_problem(op, problems, slab, [&](const FullView& view) {
     const RoundTile at(view, slab, round.number, part);
     const RoundParts parts(view, slab, part);
     double lse = 0;
@@ -110,7 +109,7 @@ __device__ inline void sum_lse(const FullView& view, std::int64_t slab, double* 
   *view.lse(sums) = lse * kNatsPerBit;
 }
 
-using RoundKernel = void (*)(MixtureSweepDevice, const DeviceProblem*, std::int64_t, Round);
+using RoundKernel = void (*)(MixtureSweepDevice, const DeviceProblem*, Round);
 
 /// All rounds of a slice, rows `height` features high in shared memory; accumulate has `groups` blocks per slab.
 inline cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, int height, int groups,
@@ -121,11 +120,12 @@ inline cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, in
   const int rounds = int(std::max<std::int64_t>(1, (longest + kRoundTiles - 1) / kRoundTiles));
   for (int number = 0; number < rounds; ++number) {
     const Round round{slice.first_slab, number, number + 1 == rounds};
-    cudaError_t error = launch_shared(respond, dim3(unsigned(slice.slabs * kRoundTiles), grid_of(count)), kFusedThreads,
-                                      bytes, stream, op, problems, count, round);
-    if (error == cudaSuccess)
-      error = launch_shared(accumulate, dim3(unsigned(slice.slabs * groups), grid_of(count)), kFusedThreads, bytes,
-                            stream, op, problems, count, round);
+    const auto put = [&](RoundKernel kernel, std::int64_t blocks) {
+      return launch_shared(kernel, dim3(unsigned(slice.slabs * blocks), unsigned(count)), kFusedThreads, bytes, stream,
+                           op, problems, round);
+    };
+    cudaError_t error = put(respond, kRoundTiles);
+    if (error == cudaSuccess) error = put(accumulate, groups);
     if (error != cudaSuccess) return error;
   }
   return cudaSuccess;

@@ -22,8 +22,8 @@ std::vector<double> joined(const MixtureDraws& m) {
   return all;
 }
 
-/// What a row takes: its values and its label, which has as much room as a number.
-std::int64_t row_bytes(const MixtureDraws& m) { return kNumber * (m.features + 1); }
+/// What a row takes: its values and its label.
+std::int64_t row_bytes(const MixtureDraws& m) { return kNumber * m.features + std::int64_t(sizeof(std::int32_t)); }
 
 /// Rows of a wave.
 std::int64_t wave_of(const MixtureDraws& m, std::int64_t rows, std::int64_t parameters, std::int64_t budget) {
@@ -53,6 +53,8 @@ class CudaSampler final : public Sampler {
                 take(draws.mean), take(draws.root), take(draws.stretch), take(draws.degrees_of_freedom),
                 take(draws.ab)};
   }
+
+  ~CudaSampler() override { static_cast<void>(cudaStreamSynchronize(stream_)); }
 
   std::int64_t wave() const override { return wave_; }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr int kThreads = 128;
 
 template <class Row>
-__global__ void __launch_bounds__(kThreads) draw_rows(DrawnMixture mixture, DrawnRows rows) {
+__global__ void __launch_bounds__(kThreads, 8) draw_rows(DrawnMixture mixture, DrawnRows rows) {
   const std::int64_t n = std::int64_t(blockIdx.x) * kThreads + threadIdx.x;
   if (n >= rows.count) return;
   rows.labels[n] =

@@ -37,15 +37,15 @@ constexpr int groups_of(int sixteens, int components) {
 }
 
 __global__ void __launch_bounds__(kFusedThreads, 2)
-    tensor_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, Round round) {
+    tensor_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  respond_round(op, problems, count, round, tensor_padded(op.features), pool,
+  respond_round(op, problems, round, tensor_padded(op.features), pool,
                 [](const FullView& view, const float* x, float* r) { respond_tensor(view, x, r); });
 }
 
 template <int sixteens>
 __global__ void __launch_bounds__(kFusedThreads, 2)
-    tensor_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, Round round) {
+    tensor_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
   constexpr int kParts = parts_of(sixteens), kComponents = kFusedWarps / kParts;  // of a block
   const int groups = groups_of(sixteens, op.components), warp = int(threadIdx.x) / kWarp;
@@ -53,7 +53,8 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
   const int first = int(blockIdx.x % groups) * kComponents, k = first + warp / kParts;
   // Parts differ in size, and a warp's number says where on the multiprocessor it runs.
   const int my_part = (warp + first) % kParts;
-  for_problems(op, problems, count, slab, [&](const FullView& view) {
+  double total = 0;
+  with_problem(op, problems, slab, [&](const FullView& view) {
     double* sums = view.sums + slab * view.slab_sums;
     if (round.number == 0) clear_sums(view, first, min(first + kComponents, view.components), sums);
     const FusedShared<kTile> shared(pool, sixteens * kSixteen);
@@ -61,19 +62,19 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
     const int tiles = min(begin.last - begin.tile, kRoundTiles);
     const float* r = RoundParts(view, slab, 0).r;
     MomentSums<most_products(sixteens)> moments;
-    double total = 0;
     int points = 0;  // since the last flush
 #pragma unroll 1
     for (int part = 0; part < tiles; ++part) {
       load_tile(view, begin.tile + part, sixteens * kSixteen, shared.x);
+      const int own = anew(k), components = anew(view.components);
       int lives = 0;
       if (k < view.components) {
         float weight;
-        lives = list_live<kTile>(r + k * kTile, r + view.components * kTile, shared.live, weight);
+        lives = list_live<kTile>(r + own * kTile, r + components * kTile, shared.live, weight);
         total += double(weight);
         take_roots(shared.live, lives);
       }
-      r += (view.components + 1) * kTile;  // to the next part, which follows the scale of this one
+      r += (components + 1) * kTile;  // to the next part, which follows the scale of this one
       __syncthreads();
       if (lives > 0)
         with_part<sixteens>(my_part, [&]<class Shape>(Shape, int row, int column) {
@@ -88,6 +89,10 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
       }
       __syncthreads();
     }
+  });
+  // Looked up once more: kept since then it would take registers from the loop.
+  with_problem(op, problems, slab, [&](const FullView& view) {
+    double* sums = view.sums + slab * view.slab_sums;
     if (total != 0 && my_part == 0 && Warp::rank() == 0) view.count(sums)[k] += total;
     if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);
   });

@@ -7,7 +7,7 @@
 /// else two triangles and the two halves of the square between them.
 #pragma once
 
-#include "kernels/cuda/mixture_fused_cells.cuh"
+#include "kernels/cuda/mixture_rounds.cuh"
 #include "kernels/cuda/tensor_core.cuh"
 
 #include <cmath>
@@ -37,10 +37,6 @@ struct MomentSums {
   FragmentSum second[products] = {};
   float first[kBlock] = {};
 };
-
-/// A number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop over
-/// tiles, for all shapes, it would take more registers than there are.
-__device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
 
 /// The list as the products want it, after the next barrier: square roots, up to a multiple of eight.
 __device__ inline void take_roots(Live* live, int lives) {

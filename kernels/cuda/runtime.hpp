@@ -18,11 +18,14 @@
 
 namespace cavi::kernels::cuda {
 
-/// Throws DeviceError saying what was being done; clears the runtime's record of the error.
+/// Throws DeviceError saying what was being done, OutOfDeviceMemory when that is the error; clears the runtime's record
+/// of it. Graphs and launches want memory, too.
 inline void check(cudaError_t error, const char* doing) {
   if (error == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());
-  throw DeviceError(std::string(doing) + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
+  const std::string what = std::string(doing) + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
+  if (error == cudaErrorMemoryAllocation) throw OutOfDeviceMemory(what);
+  throw DeviceError(what);
 }
 
 /// Makes a device the calling thread's for as long as this lives.

@@ -43,7 +43,7 @@ void sample(const Arguments& a) {
 
 constexpr const char* kFooter =
     "\nDraws from the posterior predictive: a component by its weight, then a row, with the uncertainty about\n"
-    "means and covariances in it. Row n of a seed is the same however many rows are drawn.\n"
+    "means and covariances in it. On one device row n of a seed is the same however many rows are drawn.\n"
     "\nExamples:\n"
     "  cavi sample model.npz --rows 5 --seed 1\n"
     "  cavi sample model.npz --rows 1000000 --out rows.npy --components components.npy";

@@ -192,8 +192,9 @@ TEST(Predictor, EveryFailureIsOneDeviceErrorAndTheNextPredictionWorks) {
   const Matrix x = three_clouds(300, 2, 9);
   const std::vector<double> expected = m.predict_proba(x);
   using enum emulator::Call;
-  expect_to_survive_failing_calls({allocation, copy, launch, stream, event, wait, device}, 100,
-                                  [&] { EXPECT_EQ(m.predict_proba(x), expected); });
+  expect_to_survive_failing_calls(
+      {{allocation, 9}, {copy, 5}, {fill, 1}, {launch, 5}, {stream, 2}, {event, 10}, {wait, 3}, {device, 3}},
+      [&] { EXPECT_EQ(m.predict_proba(x), expected); });
 }
 
 TEST(Predictor, AFailingDeviceIsADeviceErrorWhereverItHappens) {

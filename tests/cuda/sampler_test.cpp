@@ -4,6 +4,7 @@
 #include "kernels/mixture_draws.hpp"
 
 #include "emulator/control.hpp"
+#include "emulator/memory.hpp"
 #include "src/mixture_scores.hpp"
 #include "tests/cuda/adversity.hpp"
 #include "tests/fits.hpp"
@@ -97,12 +98,15 @@ TEST_P(EveryKind, TheBitsAreTheSameUnderEveryScheduleAndInWaves) {
 
 TEST(Sampler, TheMemoryIsAWaveAndTheParameters) {
   const std::int64_t memory = 64 << 10;
-  emulator::Options small;
-  small.device_bytes = memory + (16 << 10);  // allocations are rounded up
   const MixtureDraws m = predictive_draws(small_fit({}, 3, 20).posterior());
   const Rows expected = on_host(m, 20'000);
-  emulator::reset(small);
+  emulator::reset();
   EXPECT_EQ(on_device(m, 20'000, memory), expected);
+  EXPECT_LE(emulator::device_bytes_peak(), std::size_t(memory));
+  EXPECT_GT(emulator::device_bytes_peak(), std::size_t(memory / 2));
+  emulator::Options small;
+  small.device_bytes = memory;
+  emulator::reset(small);
   EXPECT_EQ(on_device(m, 20'000), expected);
 }
 
@@ -110,7 +114,7 @@ TEST(Sampler, EveryFailureIsOneDeviceErrorAndTheNextRowsAreRight) {
   const Mixture m = small_fit({}, 2, 3, Device::cuda(0));
   const std::vector<double> expected = m.sample(300).rows;
   using enum emulator::Call;
-  expect_to_survive_failing_calls({allocation, copy, launch, stream, wait, device}, 100,
+  expect_to_survive_failing_calls({{allocation, 3}, {copy, 2}, {launch, 1}, {stream, 1}, {wait, 2}, {device, 3}},
                                   [&] { EXPECT_EQ(m.sample(300).rows, expected); });
 }
 
