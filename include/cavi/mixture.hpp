@@ -180,9 +180,9 @@ class Mixture {
   double score(const Matrix& x) const;
 
   /// Rows from the predictive. On one kind of device row n is a function of seed and n alone. A CUDA device takes the
-  /// same steps as the host with elementary functions of its own, so that the component is the same, numbers are but for
-  /// their last bits, and a count, or all of a row, is another where such a bit decides, once in very many rows. Throws
-  /// OptionError for a negative number, NumericalError, DeviceError.
+  /// same steps as the host with elementary functions of its own, so that the component is the same, numbers are but
+  /// for their last bits, and a count, or all of a row, is another where such a bit decides, once in very many rows.
+  /// Throws OptionError for a negative number, NumericalError, DeviceError.
   Samples sample(std::int64_t n_rows, std::uint64_t seed = 0) const;
   void sample(std::int64_t n_rows, std::uint64_t seed, const LabelledNumberSink& sink) const;
 

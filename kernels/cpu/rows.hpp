@@ -52,8 +52,9 @@ void tree_sum(double* parts, int slabs, std::int64_t size, std::int64_t stride, 
 template <class T>
 class RowBlock {
  public:
-  /// Points of a block of rows that have K responsibilities each: what a second-level cache holds, and no more than lets
-  /// float32 rows of some 16 features, once as they are and once weighted, mostly stay in a first-level one of 48 KiB.
+  /// Points of a block of rows that have K responsibilities each: what a second-level cache holds, and no more than
+  /// lets float32 rows of some 16 features, once as they are and once weighted, mostly stay in a first-level one of 48
+  /// KiB.
   static int points(int components, int features);
 
   /// Takes the worker's scratch (user 1).
