@@ -29,7 +29,7 @@ __device__ inline void join_slabs(double* sums, std::int64_t slabs, std::int64_t
 }
 
 /// The same for numbers i, i + 1, ... i + 31 by a block of kBranches warps: a lane per number, so that reads are
-/// coalesced, and a warp per branch.
+/// coalesced, and a warp per branch. Once in a block.
 __device__ inline void join_32(double* sums, std::int64_t slabs, std::int64_t stride, std::int64_t i) {
   CAVI_SHARED(double, parts, [kBranches][kWarp + 1]);
   const int lane = Warp::rank(), warp = threadIdx.x / kWarp;
@@ -37,7 +37,6 @@ __device__ inline void join_32(double* sums, std::int64_t slabs, std::int64_t st
   __syncthreads();
   const double total = warp_sum(parts[lane][warp]);
   if (lane == 0 && i + warp < stride) sums[i + warp] = total;
-  __syncthreads();  // parts are those of the next problem, too
 }
 
 /// Moves the moments of a component to the origin, and keeps what its rows add to <statistics, parameters>, in nats.
