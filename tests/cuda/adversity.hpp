@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What whoever computes on the emulated device must live with: calls that fail, and rows that are still on their way.
+// What whoever computes on the emulated device must live with: calls that fail, little memory, and rows that are still
+// on their way.
 #pragma once
 
 #include "emulator/control.hpp"
@@ -48,6 +49,26 @@ void expect_to_survive_failing_calls(const std::vector<std::pair<emulator::Call,
     EXPECT_GE(failures, least) << "call kind " << int(call);
   }
   emulator::reset();
+}
+
+/// Budgets of device memory from `least` bytes on, below `most`: run(memory), which expects its own results, is right
+/// and returns how many waves they came in, or throws a DeviceError that speaks of the budget. Some are cut, some
+/// refused.
+template <class Run>
+void expect_waves_or_refusals(std::int64_t least, std::int64_t most, Run run) {
+  int cut = 0, refused = 0;
+  for (std::int64_t memory = least; memory < most; memory = memory * 5 / 4) {
+    emulator::reset(emulator::options_for(std::uint32_t(memory)));
+    try {
+      cut += run(memory) > 2;
+    } catch (const DeviceError& e) {
+      EXPECT_NE(std::string(e.what()).find("memory budget"), std::string::npos) << e.what();
+      ++refused;
+    }
+    ASSERT_EQ(emulator::verdict(), "") << memory;
+  }
+  EXPECT_GT(cut, 1);
+  EXPECT_GT(refused, 0);
 }
 
 /// Rows come by a copy that a stream of the caller's has still before it: answer(view) must be that of host memory.

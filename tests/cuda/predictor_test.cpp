@@ -121,21 +121,11 @@ TEST_P(EveryKind, WavesGiveTheBitsOfAllRowsTogether) {
   for (const Question& question : questions(3)) {
     const Answers expected = on_device(p, question, x);
     EXPECT_EQ(expected.waves, 1);
-    int cut = 0, refused = 0;
-    for (std::int64_t memory = 8 << 10; memory < 256 << 10; memory = memory * 5 / 4) {
-      emulator::reset(emulator::options_for(std::uint32_t(memory)));
-      try {
-        const Answers waves = on_device(p, question, x, memory);
-        EXPECT_EQ(waves, expected) << memory;
-        cut += waves.waves > 2;
-      } catch (const DeviceError& e) {
-        EXPECT_NE(std::string(e.what()).find("memory budget"), std::string::npos) << e.what();
-        ++refused;
-      }
-      ASSERT_EQ(emulator::verdict(), "") << memory;
-    }
-    EXPECT_GT(cut, 1);
-    EXPECT_GT(refused, 0);
+    expect_waves_or_refusals(8 << 10, 256 << 10, [&](std::int64_t memory) {
+      const Answers waves = on_device(p, question, x, memory);
+      EXPECT_EQ(waves, expected) << memory;
+      return waves.waves;
+    });
   }
 }
 
