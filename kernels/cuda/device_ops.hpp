@@ -93,19 +93,19 @@ __host__ __device__ constexpr std::int64_t start_size(Component c, int component
 }
 
 /// The statistics of a component are a matrix of features, with a last feature that is one: its last column holds the
-/// first moments and the count. Rows of a matrix are cut into groups of kAtOnce columns; without one there are a
-/// diagonal and the last column.
+/// first moments and the count. A matrix is cut into squares of kAtOnce rows and columns; without one there are a
+/// diagonal and the last column, kAtOnce rows at a time.
 inline constexpr int kAtOnce = 8;
 struct StartShape {
   bool matrix;
-  int rows, groups, sets;
+  int groups, columns, sets;  ///< groups of rows and of columns
   __host__ __device__ explicit StartShape(const DeviceMixtureStart& s)
       : matrix(s.component == Component::full || s.component == Component::tied),
-        rows(s.features + 1),
-        groups(matrix ? (s.features + kAtOnce) / kAtOnce : 1),
+        groups((s.features + kAtOnce) / kAtOnce),
+        columns(matrix ? groups : 1),
         sets(s.components + (s.component == Component::tied ? 1 : 0)) {}
   /// Units of one slab, and of all slabs; those for the rows' entropies follow.
-  __host__ __device__ std::int64_t per_slab() const { return std::int64_t(sets) * rows * groups; }
+  __host__ __device__ std::int64_t per_slab() const { return std::int64_t(sets) * groups * columns; }
   __host__ __device__ std::int64_t sums(int slabs) const { return slabs * per_slab(); }
 };
 __host__ __device__ inline std::int64_t start_units(const DeviceMixtureStart& s, std::int64_t rows) {

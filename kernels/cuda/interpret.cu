@@ -13,7 +13,7 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kThreads = kListThreads;
 constexpr std::int64_t kMostBlocks = 1 << 16;  // of a grid's x, far below the limit
 constexpr std::int64_t kGridY = 65535;
 

@@ -11,6 +11,8 @@
 
 namespace cavi::kernels::cuda {
 
+inline constexpr int kListThreads = 128;  ///< of a block that runs operations
+
 /// A list of operations in device memory.
 struct OpList {
   const DeviceOp* ops = nullptr;

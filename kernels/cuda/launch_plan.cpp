@@ -11,7 +11,15 @@ namespace {
 
 constexpr std::int64_t kWholeRows = 4096;
 constexpr double kWholeProducts = 4e6;
-constexpr double kWide = 1 << 16;  // multiplications from which an operation is worth a launch of its own
+constexpr double kWide = 8;  // steps, one after the other, that are worth a launch
+
+/// Steps that a block which runs a list of operations takes longer over this one than a grid of its own: a thread or a
+/// warp multiplies once in each.
+double steps_saved(const DeviceOp& op, const Work& work) {
+  const std::int64_t width = op.warp ? kWarp : 1, at_once = kListThreads / width;
+  const std::int64_t turns = (work.units + at_once - 1) / at_once;
+  return work.units == 0 ? 0 : double(turns - 1) * work.products / double(work.units * width);
+}
 
 double sweep_products(const MixtureSweepDevice& op, std::int64_t rows) {
   return double(rows) * double(quadratic_size(op.component, op.components, op.features) +
@@ -40,7 +48,7 @@ LaunchPlan::LaunchPlan(std::vector<DeviceOp> ops, const DeviceOp* device_ops, bo
     const Work work = work_of(op, extents);
     if (op.kind == DeviceOp::Kind::mixture_sweep)
       launches_.push_back({Launch::Kind::sweep, i, 1, 0});
-    else if (work.products > kWide || op.kind == DeviceOp::Kind::mixture_start)
+    else if (steps_saved(op, work) >= kWide || op.kind == DeviceOp::Kind::mixture_start)
       launches_.push_back({Launch::Kind::wide, i, 1, work.units});
     else if (!launches_.empty() && launches_.back().kind == Launch::Kind::list)
       ++launches_.back().count;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Given responsibilities, and the statistics of the rows under them, in float64.
 //
-//   work    a warp per (component, slab, row of the moment matrix, kAtOnce of its columns): lanes take every 32nd point
-//   memory  rows come feature-major, so a load of a warp is one line; responsibilities are looked up or made up anew
+//   work    a warp per (component, slab, kAtOnce rows and columns of the moment matrix): lanes take every 32nd point
+//   memory  rows come feature-major, so a load of a warp is a line or, of some points, a few sectors; responsibilities
+//           are looked up or made up anew
 //   order   a lane sums its points in their order, lanes meet in a butterfly, slabs in a contraction afterwards
 #pragma once
 
@@ -36,14 +37,35 @@ __device__ inline double given_entropy(const DeviceResponsibilities& given, std:
   return sum;
 }
 
+/// Calls visit(n) for every kWarp-th row of [begin, end) from this lane's on whose label is k. Labels are looked at many
+/// at a time, so that lanes visit theirs together.
+template <class Visit>
+__device__ inline void for_labelled(const std::int32_t* labels, int k, std::int64_t begin, std::int64_t end,
+                                    Visit visit) {
+  constexpr int kMany = 32;
+  for (std::int64_t from = begin + Warp::rank(); from < end; from += kMany * kWarp) {
+    unsigned mine = 0;
+#pragma unroll 8
+    for (int i = 0; i < kMany; ++i) {
+      const std::int64_t n = from + i * kWarp;
+      mine |= unsigned(n < end && labels[n] == k) << i;
+    }
+    for (; mine != 0; mine &= mine - 1) visit(from + (__ffs(int(mine)) - 1) * kWarp);
+  }
+}
+
+/// Features f, f + 1, ... of a row: after the last comes a one, then zeros.
 template <class T>
-__device__ double feature(const T* x, int features, std::int64_t n, int f) {
-  return f == features ? 1.0 : double(x[((n / kTile) * features + f) * kTile + n % kTile]);
+__device__ inline void take_features(const T* x, int features, std::int64_t n, int f, double (&out)[kAtOnce]) {
+  const T* from = x + (n / kTile * features + f) * kTile + n % kTile;
+#pragma unroll
+  for (int c = 0; c < kAtOnce; ++c)
+    out[c] = f + c < features ? double(from[c * kTile]) : f + c == features ? 1.0 : 0.0;
 }
 
 template <class T>
 __device__ void start_unit(const DeviceMixtureStart& s, const DeviceProblem& p, std::int64_t unit) {
-  const int lane = int(threadIdx.x % kWarp), d = s.features;
+  const int lane = Warp::rank(), d = s.features;
   const std::int64_t rows = p.rows[s.source].count, first_row = p.first(s.elements);
   const double* weight = s.weight == kNoBuffer ? nullptr : p[s.weight];
   const StartShape shape(s);
@@ -55,48 +77,71 @@ __device__ void start_unit(const DeviceMixtureStart& s, const DeviceProblem& p, 
     p[s.entropies][n] = w == 0 ? 0 : w * given_entropy(s.given, first_row, n, s.components);
     return;
   }
-  const int slab = int(unit / shape.per_slab()), k = int(unit / shape.groups / shape.rows % shape.sets);
-  const int i = int(unit / shape.groups % shape.rows), group = int(unit % shape.groups);
+  const int slab = int(unit / shape.per_slab()), k = int(unit / shape.columns / shape.groups % shape.sets);
+  const int i = int(unit / shape.columns % shape.groups) * kAtOnce, j = int(unit % shape.columns) * kAtOnce;
   const bool all = k == s.components;                          // the moment of all rows, of a tied family
   const bool last_column = shape.sets > s.components && !all;  // and nothing else
-  const int first = shape.matrix ? group * kAtOnce : d;
-  if (first + kAtOnce <= (last_column ? d : i)) return;  // the matrix is symmetric
+  if (shape.matrix && j + kAtOnce <= (last_column ? d : i)) return;  // the matrix is symmetric
 
   const std::int64_t size = start_size(s.component, s.components, d), slabs = start_slabs(rows, size);
   const std::int64_t begin = slab < slabs ? start_slab_begin(rows, slabs, slab) : rows;
   const std::int64_t end = slab < slabs ? start_slab_begin(rows, slabs, slab + 1) : rows;
   const T* x = static_cast<const T*>(p.rows[s.source].x);
-  double sum[kAtOnce] = {}, diagonal = 0;
-  for (std::int64_t n = begin + lane; n < end; n += kWarp) {
-    double r = weight ? double(T(weight[n])) : 1;
-    if (!all) r *= given_value(s.given, first_row, n, k, s.components);
-    if (r == 0) continue;
-    if (!all) r /= given_scale(s.given, n, s.components);
-    const double xi = feature(x, d, n, i);
+  double sum[kAtOnce][kAtOnce] = {};  // without a matrix: the last column, the diagonal
+  const auto add = [&](std::int64_t n, double r) {
+    double row[kAtOnce], column[kAtOnce];
+    take_features(x, d, n, i, row);
+    if (shape.matrix) {
+      take_features(x, d, n, j, column);
 #pragma unroll
-    for (int c = 0; c < kAtOnce; ++c)
-      if (first + c <= d) sum[c] += r * xi * feature(x, d, n, first + c);
-    if (!shape.matrix) diagonal += r * xi * xi;
-  }
+      for (int a = 0; a < kAtOnce; ++a)
+#pragma unroll
+        for (int c = 0; c < kAtOnce; ++c) sum[a][c] = std::fma(r * row[a], column[c], sum[a][c]);
+      return;
+    }
+#pragma unroll
+    for (int a = 0; a < kAtOnce; ++a) {
+      sum[a][0] = std::fma(r, row[a], sum[a][0]);
+      sum[a][1] = std::fma(r * row[a], row[a], sum[a][1]);
+    }
+  };
+  const auto weight_of = [&](std::int64_t n) { return weight ? double(T(weight[n])) : 1.0; };
+  if (all || !s.given.labels)
+    for (std::int64_t n = begin + lane; n < end; n += kWarp) {
+      double r = weight_of(n);
+      if (!all && r != 0) {
+        r *= given_value(s.given, first_row, n, k, s.components);
+        r /= given_scale(s.given, n, s.components);
+      }
+      if (r != 0) add(n, r);
+    }
+  else
+    for_labelled(s.given.labels + first_row, k, begin, end, [&](std::int64_t n) { add(n, weight_of(n)); });
 
   double* out = p[s.sums] + slab * size;
   double *count = out + k, *moment = out + s.components + std::int64_t(k) * d;
   double* second = out + s.components + std::int64_t(s.components) * d;
+  double* matrix = second + (all ? 0 : std::int64_t(k) * d * d);
+  const auto put_last = [&](int row, double total) { *(row == d ? count : moment + row) = total; };
 #pragma unroll
-  for (int c = 0; c < kAtOnce; ++c) {
-    const double total = warp_sum(sum[c]);
-    const int j = first + c;
-    if (lane != 0 || j > d || j < i) continue;
-    if (j == d && !all) {
-      *(i == d ? count : moment + i) = total;
-    } else if (j < d && !last_column) {
-      double* matrix = second + (all ? 0 : std::int64_t(k) * d * d);
-      matrix[i * d + j] = matrix[j * d + i] = total;
+  for (int a = 0; a < kAtOnce; ++a)
+#pragma unroll
+    for (int c = 0; c < kAtOnce; ++c) {
+      if (!shape.matrix && c > 1) continue;
+      const double total = warp_sum(sum[a][c]);
+      const int row = i + a, column = j + c;
+      if (lane != 0 || row > d) continue;
+      if (!shape.matrix) {
+        if (c == 0)
+          put_last(row, total);
+        else if (row < d && s.component != Component::linear)
+          second[std::int64_t(k) * d + row] = total;
+      } else if (row <= column && column == d && !all) {
+        put_last(row, total);
+      } else if (row <= column && column < d && !last_column) {
+        matrix[row * d + column] = matrix[column * d + row] = total;
+      }
     }
-  }
-  if (shape.matrix || i == d || s.component == Component::linear) return;
-  const double total = warp_sum(diagonal);
-  if (lane == 0) second[std::int64_t(k) * d + i] = total;
 }
 
 }  // namespace cavi::kernels::cuda
