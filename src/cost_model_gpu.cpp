@@ -75,9 +75,9 @@ bool few_enough_for_points(int k, int d) {
   const int slots = k <= 4 || d == 4 ? 4 : k <= 8 || d == 3 ? 8 : 16;
   return d <= 4 && k <= 8 * slots;
 }
-double fused_bytes(int d, int points) {
+double block_bytes(int d, int k, int points, int lists) {
   const int padded = (d + 3) / 4 * 4;
-  return 4.0 * (double(padded) * (points + 4) + points) + 32.0 * points;
+  return 4.0 * (double(padded) * (points + 4) + points) + 16.0 * ((k + 1) / 2) + lists;
 }
 
 }  // namespace
@@ -91,14 +91,16 @@ const GpuMachine* find_gpu(std::string_view description) {
 }
 
 std::string_view gpu_regime(const SweepShape& s) {
-  constexpr double kShared = 96 << 10, kSums = 320 << 20;
+  constexpr double kShared = 99 << 10, kSums = 320 << 20;
   if (s.rows <= kRowsOfWhole) return "whole";
   if (s.precision == Scalar::float64 || s.family != ComponentFamily::gaussian) return "tile";
   if (few_enough_for_points(s.components, s.features)) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
-  const bool fits = fused_bytes(s.features, 256) <= kShared;
+  const bool wide = cells(s) > 0 && s.features > 16;
+  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, wide ? 2048 : 1024) <= kShared;
   const double blocks = std::ceil(s.features / 4.0), sums = s.components * (1 + s.features + 8 * blocks * (blocks + 1));
-  if (cells(s) > 0 && fused_bytes(s.features, 128) <= kShared && (!fits || 8 * 132 * sums > kSums)) return "chunked";
+  if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
+    return "chunked";
   return fits ? "fused" : "tile";
 }
 

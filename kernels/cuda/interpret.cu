@@ -13,16 +13,16 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-constexpr int kThreads = kListThreads;
+constexpr int kThreads = 128;
 constexpr std::int64_t kMostBlocks = 1 << 16;  // of a grid's x, far below the limit
 constexpr std::int64_t kGridY = 65535;
 
-static __global__ void __launch_bounds__(kThreads, 1) run_list(OpList list, const DeviceProblem* problems) {
+static __global__ void __launch_bounds__(kListThreads, 1) run_list(OpList list, const DeviceProblem* problems) {
   const DeviceProblem& p = problems[blockIdx.x];
   if (!__syncthreads_or(*p.active)) return;  // all have read it before the bound may write it
   std::int64_t turn = 0;
   for (int i = 0; i < list.count; ++i) {
-    execute(list.ops[i], p, {0, units_of(list.ops[i], p)}, threadIdx.x, kThreads, list.sweeping, turn);
+    execute(list.ops[i], p, {0, units_of(list.ops[i], p)}, threadIdx.x, kListThreads, list.sweeping, turn);
     if (list.ops[i].meet) __syncthreads();
   }
 }
@@ -51,7 +51,7 @@ static __global__ void __launch_bounds__(kThreads)
 
 cudaError_t enqueue_list(const OpList& list, const DeviceProblem* problems, std::int64_t count, cudaStream_t stream) {
   if (list.count == 0 || count == 0) return cudaSuccess;
-  return launch(run_list, dim3(unsigned(count)), dim3(kThreads), 0, stream, list, problems);
+  return launch(run_list, dim3(unsigned(count)), dim3(kListThreads), 0, stream, list, problems);
 }
 
 cudaError_t enqueue_wide(const OpList& one, bool warp, UnitRange range, const DeviceProblem* problems,

@@ -11,7 +11,7 @@
 
 namespace cavi::kernels::cuda {
 
-inline constexpr int kListThreads = 128;  ///< of a block that runs operations
+inline constexpr int kListThreads = 256;  ///< of a block that runs a list: operations wait side by side
 
 /// A list of operations in device memory.
 struct OpList {

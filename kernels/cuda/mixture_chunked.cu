@@ -8,33 +8,34 @@ namespace {
 
 constexpr int kGroup = 16;  // components of a block
 
-__global__ void __launch_bounds__(kFusedThreads, 2)
+__global__ void __launch_bounds__(RoundBlock::threads, 2)
     chunked_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
   respond_round(op, problems, round, padded(op.features), pool,
-                [](const FullView& view, const float* x, float* r) { respond_wide<kTile>(view, x, r); });
+                [](const FullView& view, const float* x, float* r) { respond_wide<RoundBlock>(view, x, r); });
 }
 
-__global__ void __launch_bounds__(kFusedThreads, 2)
+__global__ void __launch_bounds__(RoundBlock::threads, 2)
     chunked_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
   const int groups = (op.components + kGroup - 1) / kGroup;
   const std::int64_t slab = round.first_slab + blockIdx.x / groups;
   const int first = int(blockIdx.x % groups) * kGroup, last = min(first + kGroup, op.components);
-  with_problem(op, problems, slab, [&](const FullView& view) {
+  with_problem(op, problems, slab, [&](const FullView& shared_one) {
+    const FullView view = shared_one.local();
     double* sums = view.sums + slab * view.slab_sums;
     if (round.number == 0) clear_sums(view, first, last, sums);
-    const FusedShared<kTile> shared(pool, view.features);
+    const TileShared<RoundBlock> shared(pool, view.features, 0);
     for (int part = 0; part < kRoundTiles; ++part) {
       const RoundTile at(view, slab, round.number, part);
       if (at.tile >= at.last) break;
       const RoundParts parts(view, slab, part);
       load_tile(view, at.tile, padded(view.features), shared.x);
       __syncthreads();
-      accumulate_components<kTile>(view, first, last, parts.r, parts.scale, shared.live, sums,
-                                   [&](int k, const Live* live, int lives) {
-                                     accumulate_cells_of_lanes<kWarp, kTile>(view, k, shared.x, live, lives, sums);
-                                   });
+      accumulate_components<RoundBlock>(first, last, parts.r, parts.scale, shared.list<std::uint16_t>(),
+                                        view.count(sums), [&](int k, const Lives& lives) {
+                                          accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, shared.x, lives, sums);
+                                        });
       __syncthreads();
     }
     if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);

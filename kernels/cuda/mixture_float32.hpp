@@ -8,12 +8,57 @@
 
 namespace cavi::kernels::cuda {
 
-inline constexpr int kFusedThreads = 128, kFusedWarps = kFusedThreads / kWarp;
-inline constexpr int kFusedPoints = 2 * kTile;  ///< in shared memory at a time
-CAVI_HOST_DEVICE constexpr int fused_stride(int points) { return points + 4; }
-inline constexpr int kFusedStride = fused_stride(kFusedPoints);  ///< between features: spreads them over the banks
-inline constexpr int kFusedBytes = 96 << 10;                     ///< of shared memory: every GPU has them since sm_80
-inline constexpr int kFusedFeatures = 32;  ///< most of a full family, whose rows are held in registers
+inline constexpr int kTileBytes = 99 << 10;  ///< of shared memory: every GPU has them since sm_80
+/// A block of a pass that has points in shared memory, how many, and what an entry of a list of them takes.
+template <int threads_, int points_, int entry = 2>
+struct BlockTile {
+  static constexpr int threads = threads_, warps = threads / kWarp, points = points_;
+  static constexpr int list_bytes = points * entry;
+  static constexpr int stride = points + 4;                                      ///< between features: over the banks
+  static constexpr int sharing = threads > points ? threads / points : 1;        ///< threads that normalise a point
+  static constexpr int r_stride = points + (sharing > 1 ? kWarp / sharing : 0);  ///< between components, likewise
+
+  /// Bytes of shared memory without responsibilities, and of these.
+  CAVI_HOST_DEVICE static constexpr std::int64_t bytes(int features, int components) {
+    return 4 * (std::int64_t(padded(features)) * stride + points) + 8 * ((components + 1) / 2 * 2) + warps * list_bytes;
+  }
+  CAVI_HOST_DEVICE static constexpr std::int64_t r_bytes(int components) {
+    return 4 * std::int64_t(components) * r_stride;
+  }
+};
+
+/// The fused pass: most features of a full family, and of one whose rows a thread holds while it scores all components.
+inline constexpr int kFusedFeatures = 32, kFusedFew = 16;
+CAVI_HOST_DEVICE constexpr int fused_threads(Component c, int features) {
+  return c == Component::full && features > kFusedFew ? 128 : 256;
+}
+/// How many points, and whether their responsibilities are in shared memory. No points: rows are too long.
+struct FusedChoice {
+  int points = 0;
+  bool r_shared = false;
+  std::int64_t bytes = 0;
+};
+/// Calls visit(BlockTile) with the tiles of the fused pass, largest first, until it returns true.
+template <class Visit>
+CAVI_HOST_DEVICE constexpr void with_fused_tiles(Component c, int features, Visit visit) {
+  if (fused_threads(c, features) == 128)
+    static_cast<void>(visit(BlockTile<128, 256>()));
+  else if (!visit(BlockTile<256, 256>()) && !visit(BlockTile<256, 128>()))
+    static_cast<void>(visit(BlockTile<256, 64>()));
+}
+template <class Tile>
+inline constexpr bool kSmallestFused = Tile::threads == 128 || Tile::points == 64;
+/// The largest tile that holds responsibilities, else the smallest without.
+CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components, int features) {
+  FusedChoice choice;
+  with_fused_tiles(c, features, [&](auto tile) {
+    const std::int64_t rows = tile.bytes(features, components), r = tile.r_bytes(components);
+    const bool r_shared = rows + r <= kTileBytes;
+    choice = {rows <= kTileBytes ? tile.points : 0, r_shared, rows + (r_shared ? r : 0)};
+    return r_shared;
+  });
+  return choice;
+}
 
 /// The pass with statistics in registers: components of a thread, and lanes that share a point.
 inline constexpr int kPointsFeatures = 4, kPointsSharing = 8, kPointsThreads = 256;
@@ -31,22 +76,12 @@ CAVI_HOST_DEVICE constexpr std::int64_t points_rows(int components, int features
   return 512 * kPointsThreads / points_sharing(components, features);
 }
 
-inline constexpr int kRoundTiles = 16;  ///< of a slab in a round of a pass in rounds
+/// A pass in rounds: its blocks, and tiles of a slab in a round.
+using RoundBlock = BlockTile<128, kTile, 8>;
+inline constexpr int kRoundTiles = 16;
 
 /// Features that tensor cores are for, and as they want them: second moments have sixteen rows at a time.
 inline constexpr int kTensorFewest = 32, kTensorMost = 128;
 CAVI_HOST_DEVICE constexpr int tensor_padded(int features) { return (features + 15) / 16 * 16; }
-
-/// Bytes of shared memory without responsibilities.
-CAVI_HOST_DEVICE constexpr std::int64_t fused_rows_bytes(int features, int points = kFusedPoints) {
-  return 4 * (std::int64_t(padded(features)) * fused_stride(points) + points) + 8 * kFusedWarps * points;
-}
-CAVI_HOST_DEVICE constexpr std::int64_t fused_r_bytes(int components) {
-  return 4 * std::int64_t(components) * kFusedPoints;
-}
-/// Whether responsibilities fit beside the rows.
-CAVI_HOST_DEVICE constexpr bool fused_r_shared(int components, int features) {
-  return fused_rows_bytes(features) + fused_r_bytes(components) <= kFusedBytes;
-}
 
 }  // namespace cavi::kernels::cuda

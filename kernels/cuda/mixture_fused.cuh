@@ -1,168 +1,272 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Steps of the fused pass in float32: two tiles of rows in shared memory, scored, normalised and accumulated by one
-/// block before the next two come. Responsibilities stay beside them where there is room, else in the slab's workspace.
+/// Steps of the fused pass in float32: some points in shared memory, scored, normalised and accumulated by one block
+/// before the next come. Responsibilities stay beside them where there is room, else in the slab's workspace.
 ///
-///   respond      a warp per component, four points of a lane in registers, parameters by broadcast
-///   normalise    a thread per point
+///   respond      warps deal out components; a lane has a few points, parameters come by broadcast
+///   normalise    a thread per point, or neighbours in a warp that share the components
 ///   accumulate   a warp per component, over a list of the points that matter to it
+///
+/// Parameters are read again for every tile, and should stay in L1: what is read once goes past it.
 #pragma once
 
 #include "kernels/cuda/mixture_float32.hpp"
 #include "kernels/cuda/mixture_tile.cuh"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace cavi::kernels::cuda {
 
-/// A point that matters to a component.
-struct alignas(8) Live {
-  float r;
-  int point;
+/// The points that matter to a component, in order: weighted responsibilities and numbers.
+struct Lives {
+  const float* r;
+  const std::uint16_t* point;
+  int count;
 };
 
-/// Where things are in shared memory, for so many points.
-template <int points = kFusedPoints>
-struct FusedShared {
-  float* x;      ///< [padded D x fused_stride(points)]
-  float* scale;  ///< [points] weight over the sum of exponentials
-  Live* live;    ///< [points], of this warp
-  float* r;      ///< [K x points] exponentials
+template <int n>
+struct alignas(4 * n) Pack {
+  float v[n];
+};
 
-  __device__ FusedShared(float* pool, int features) : x(pool) {
-    scale = x + padded(features) * fused_stride(points);
-    live = reinterpret_cast<Live*>(scale + points) + threadIdx.x / kWarp * points;
-    r = scale + points + kFusedWarps * points * int(sizeof(Live) / sizeof(float));
+/// A load past L1.
+__device__ inline Four<float> load_far(const Four<float>* from) {
+#if defined(__CUDACC__)
+  const float4 v = __ldcg(reinterpret_cast<const float4*>(from));
+  return {v.x, v.y, v.z, v.w};
+#else
+  return *from;
+#endif
+}
+__device__ inline double load_far(const double* from) {
+#if defined(__CUDACC__)
+  return __ldcg(from);
+#else
+  return *from;
+#endif
+}
+
+/// A number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop over
+/// tiles it would take more registers than there are.
+__device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
+
+/// The view of a block's problem in shared memory: what a step needs of it is read when it begins (`local()`), and
+/// takes no registers from the others. Once in a kernel, by all threads.
+template <class F>
+__device__ inline const MixtureView<F, float>& shared_view(const MixtureSweepDevice& op, const DeviceProblem& problem) {
+  using View = MixtureView<F, float>;
+  CAVI_SHARED(std::uint64_t, room, [(sizeof(View) + 7) / 8]);
+  View& view = *reinterpret_cast<View*>(room);
+  const View found(op, problem);
+  if (threadIdx.x == 0) view = found;
+  __syncthreads();
+  return view;
+}
+
+/// Where things are in shared memory.
+template <class Tile>
+struct TileShared {
+  float* x;          ///< [padded D x stride]
+  float* scale;      ///< [points] weight over the sum of exponentials
+  double* count;     ///< [K] responsibilities of the slab so far
+  std::byte* lists;  ///< [warps] of points
+  float* r;          ///< [K x r_stride] exponentials
+
+  __device__ TileShared(float* pool, int features, int components) : x(pool) {
+    scale = x + padded(features) * Tile::stride;
+    count = reinterpret_cast<double*>(scale + Tile::points);
+    lists = reinterpret_cast<std::byte*>(count + (components + 1) / 2 * 2);
+    r = reinterpret_cast<float*>(lists + Tile::warps * Tile::list_bytes);
+  }
+  /// Of this warp.
+  template <class Entry>
+  __device__ Entry* list() const {
+    static_assert(Tile::points * int(sizeof(Entry)) <= Tile::list_bytes);
+    return reinterpret_cast<Entry*>(lists + threadIdx.x / kWarp * Tile::list_bytes);
   }
 };
 
-/// Tiles `tile` and the next, as far as they lie before `last`; zeros elsewhere.
-template <int points, class F>
-__device__ inline void load_tiles(const MixtureView<F, float>& view, int tile, int last, float* x) {
-  constexpr int kFours = points / 4;
-  for (int i = threadIdx.x; i < padded(view.features) * kFours; i += kFusedThreads) {
-    const int d = i / kFours, at = i % kFours * 4;
-    const int from = tile + at / kTile;
+inline constexpr int kHalf = kTile / 2;  ///< points by which a pass goes on, at the least
+
+/// Points from half tile `first` on, as far as they lie before half tile `last`; zeros elsewhere.
+template <class Tile, class F>
+__device__ inline void load_points(const MixtureView<F, float>& view, int first, int last, float* x) {
+  constexpr int kFours = Tile::points / 4;
+  const int thread = anew(int(threadIdx.x)), at = thread % kFours * 4, half = first + at / kHalf;
+  const float* from = view.x + std::int64_t(half / 2) * view.features * kTile + half % 2 * kHalf + at % kHalf;
+#pragma unroll 4
+  for (int d = thread / kFours; d < padded(view.features); d += Tile::threads / kFours) {
     Four<float> four = {};
-    if (d < view.features && from < last)
-      four =
-          *reinterpret_cast<const Four<float>*>(view.x + (std::int64_t(from) * view.features + d) * kTile + at % kTile);
-    *reinterpret_cast<Four<float>*>(x + d * fused_stride(points) + at) = four;
+    if (d < view.features && half < last) four = load_far(reinterpret_cast<const Four<float>*>(from + d * kTile));
+    *reinterpret_cast<Four<float>*>(x + d * Tile::stride + at) = four;
   }
 }
 
 /// Rows in place by whitened ones: an element of an upper triangular product needs none before it.
-template <class F>
-__device__ inline void whiten_tiles(const MixtureView<F, float>& view, float* x) {
+template <class Tile, class F>
+__device__ inline void whiten_points(const MixtureView<F, float>& view, float* x) {
   const double* root = view.packed_root_of(0);
-  for (int n = threadIdx.x; n < kFusedPoints; n += kFusedThreads)
+  for (int n = threadIdx.x; n < Tile::points; n += Tile::threads)
     for (int row = 0; row < view.features; row += kCell) {
       double y[kCell];
-      whiten_rows(root, row, view.features, y, [=](int j) { return double(x[j * kFusedStride + n]); });
-      for (int r = 0; r < kCell && row + r < view.features; ++r) x[(row + r) * kFusedStride + n] = float(y[r]);
+      whiten_rows(root, row, view.features, y, [=](int j) { return double(x[j * Tile::stride + n]); });
+      for (int r = 0; r < kCell && row + r < view.features; ++r) x[(row + r) * Tile::stride + n] = float(y[r]);
     }
 }
 
 /// Logits to exponentials, and the scale that makes them weighted responsibilities. Returns the weighted lse in bits.
-template <int points, class F>
-__device__ inline double normalise_tiles(const MixtureView<F, float>& view, int tile, int last, float* r,
-                                         float* scale) {
+template <class Tile, class F>
+__device__ inline double normalise_points(const MixtureView<F, float>& view, int first, int last, float* r,
+                                          float* scale) {
+  constexpr int kSharing = Tile::sharing, kOfWarp = kWarp / kSharing;
+  const int thread = anew(int(threadIdx.x)), lane = thread % kWarp, part = lane / kOfWarp;
   double lse = 0;
-  for (int n = threadIdx.x; n < points; n += kFusedThreads) {
-    const std::int64_t row = std::int64_t(tile) * kTile + n;
-    const bool inside = row < view.rows && tile + n / kTile < last;
+  for (int n = thread / kWarp * kOfWarp + lane % kOfWarp; n < Tile::points; n += Tile::warps * kOfWarp) {
+    const std::int64_t row = std::int64_t(first) * kHalf + n;
+    const bool inside = row < view.rows && first + n / kHalf < last;
     const float weight = !inside ? 0 : view.weight ? float(view.weight[row]) : 1;
     float* at = r + n;
     float largest = -FLT_MAX, sum = 0;
 #pragma unroll 4
-    for (int k = 0; k < view.components; ++k) largest = fmaxf(largest, at[k * points]);
+    for (int k = part; k < view.components; k += kSharing) largest = fmaxf(largest, at[k * Tile::r_stride]);
+#pragma unroll
+    for (int step = kOfWarp; step < kWarp; step *= 2)
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, step));
 #pragma unroll 4
-    for (int k = 0; k < view.components; ++k) {
-      const float e = approximate_exp2(at[k * points] - largest);
-      at[k * points] = e;
+    for (int k = part; k < view.components; k += kSharing) {
+      const float e = approximate_exp2(at[k * Tile::r_stride] - largest);
+      at[k * Tile::r_stride] = e;
       sum += e;
     }
+#pragma unroll
+    for (int step = kOfWarp; step < kWarp; step *= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
+    if (part != 0) continue;
     scale[n] = __fdividef(weight, sum);
     lse += double(weight) * (double(largest) + double(approximate_log2(sum)));
   }
   return lse;
 }
 
-/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Returns how many.
-template <int points>
-__device__ inline int list_live(const float* r, const float* scale, Live* live, float& count) {
+/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Those of the list
+/// take the place of its exponentials.
+template <class Tile>
+__device__ inline Lives list_live(float* r, const float* scale, std::uint16_t* list, float& count) {
   const int lane = Warp::rank();
-  int n = 0;
+  float at[Tile::points / kWarp];
   count = 0;
 #pragma unroll
-  for (int i = 0; i < points; i += kWarp) {
-    const float at = r[i + lane] * scale[i + lane];
-    count += at;
-    const bool alive = at > kNegligible<float>;
+  for (int i = 0; i < Tile::points / kWarp; ++i) {
+    at[i] = r[i * kWarp + lane] * scale[i * kWarp + lane];
+    count += at[i];
+  }
+  __syncwarp();
+  int n = 0;
+#pragma unroll
+  for (int i = 0; i < Tile::points / kWarp; ++i) {
+    const bool alive = at[i] > kNegligible<float>;
     const unsigned mask = __ballot_sync(kAllLanes, alive);
-    if (alive) live[n + __popc(mask & ((1u << lane) - 1))] = {at, i + lane};
+    if (alive) {
+      const int place = n + __popc(mask & ((1u << lane) - 1));
+      r[place] = at[i];
+      list[place] = std::uint16_t(i * kWarp + lane);
+    }
     n += __popc(mask);
   }
   count = warp_sum(count);
   __syncwarp();
-  return n;
+  return {r, list, n};
 }
 
-/// Adds up components first, first + kFusedWarps, ... below `last`, a warp each, with accumulate(k, live, lives).
-template <int points, class F, class Accumulate>
-__device__ inline void accumulate_components(const MixtureView<F, float>& view, int first, int last, const float* r,
-                                             const float* scale, Live* live, double* sums, Accumulate accumulate) {
-  for (int k = first + threadIdx.x / kWarp; k < last; k += kFusedWarps) {
-    const double before = view.count(sums)[k];
+/// Adds up components first, first + warps, ... below `last`, a warp each, with accumulate(k, lives).
+template <class Tile, class Accumulate>
+__device__ inline void accumulate_components(int first, int last, float* r, const float* scale, std::uint16_t* list,
+                                             double* counts, Accumulate accumulate) {
+  for (int k = first + anew(int(threadIdx.x)) / kWarp; k < last; k += Tile::warps) {
     float count;
-    const int lives = list_live<points>(r + k * points, scale, live, count);
-    if (Warp::rank() == 0) view.count(sums)[k] = before + double(count);
-    if (lives > 0) accumulate(k, live, lives);
+    const Lives lives = list_live<Tile>(r + k * Tile::r_stride, scale, list, count);
+    if (Warp::rank() == 0) counts[k] += double(count);
+    if (lives.count > 0) accumulate(k, lives);
     __syncwarp();
   }
 }
 
 /// The sum over the threads of a block, for thread 0.
+template <class Tile>
 __device__ inline double block_sum(double value) {
-  CAVI_SHARED(double, parts, [kFusedWarps]);
+  CAVI_SHARED(double, parts, [Tile::warps]);
   value = warp_sum(value);
   if (Warp::rank() == 0) parts[threadIdx.x / kWarp] = value;
   __syncthreads();
-  value = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+  value = 0;
+#pragma unroll
+  for (int w = 0; w < Tile::warps; w += 2) value += parts[w] + parts[w + 1];
   __syncthreads();  // parts are those of the next problem, too
   return value;
 }
 
-/// The pass over a slab: respond(x, r) and accumulate(k, x, live, lives, sums) are the family's.
-template <class F, bool r_shared, class Respond, class Accumulate>
-__device__ inline void fused_slab(const MixtureView<F, float>& view, std::int64_t slab, float* pool, Respond respond,
-                                  Accumulate accumulate) {
-  const FusedShared<> at(pool, view.features);
-  float* r = r_shared ? at.r : view.workspace + slab * view.slab_workspace;
-  double* sums = view.sums + slab * view.slab_sums;
-  for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kFusedThreads) sums[i] = 0;
-
-  double lse = 0;
-  const unsigned tiles = tile_count(view.rows);
-  const int last = slab_tile(tiles, view.slabs, slab + 1);
-  for (int tile = slab_tile(tiles, view.slabs, slab); tile < last; tile += kFusedPoints / kTile) {
-    load_tiles<kFusedPoints>(view, tile, last, at.x);
+/// The pass over a slab by a block: respond(view, x, r) and accumulate(view, k, x, lives, sums) are the family's.
+template <class F, class Tile, bool r_shared, class Respond, class Accumulate>
+__device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& problem, int slab, float* pool,
+                                  Respond respond, Accumulate accumulate) {
+  using View = MixtureView<F, float>;
+  CAVI_SHARED(double, lse, [Tile::warps]);
+  if (*problem.active == 0) return;
+  op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
+  const View& shared = shared_view<F>(op, problem);
+  if (slab >= shared.slabs) return;
+  const auto place = [&](const View& view) { return TileShared<Tile>(pool, view.features, view.components); };
+  const auto sums_of = [=](const View& view) { return view.sums + std::int64_t(slab) * view.slab_sums; };
+  const auto r_of = [&](const View& view) {
+    return r_shared ? place(view).r : view.workspace + std::int64_t(slab) * view.slab_workspace;
+  };
+  {
+    const View view = shared.local();
+    for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += Tile::threads) sums_of(view)[i] = 0;
+    for (int k = threadIdx.x; k < view.components; k += Tile::threads) place(view).count[k] = 0;
+  }
+  if (threadIdx.x < Tile::warps) lse[threadIdx.x] = 0;
+  __syncthreads();
+  int at, last;  // in half tiles
+  {
+    const unsigned tiles = tile_count(shared.rows);
+    at = 2 * slab_tile(tiles, shared.slabs, slab);
+    last = 2 * slab_tile(tiles, shared.slabs, slab + 1);
+  }
+#pragma unroll 1
+  for (; at < last; at += Tile::points / kHalf) {
+    load_points<Tile>(shared.local(), at, last, pool);
     __syncthreads();
     if constexpr (F::shared) {
-      whiten_tiles(view, at.x);
+      whiten_points<Tile>(shared.local(), pool);
       __syncthreads();
     }
-    respond(at.x, r);
+    {
+      const View view = shared.local();
+      respond(view, pool, r_of(view));
+    }
     __syncthreads();
-    lse += normalise_tiles<kFusedPoints>(view, tile, last, r, at.scale);
+    {
+      const View view = shared.local();
+      const double part = warp_sum(normalise_points<Tile>(view, at, last, r_of(view), place(view).scale));
+      if (Warp::rank() == 0) lse[threadIdx.x / kWarp] += part;
+    }
     __syncthreads();
-    accumulate_components<kFusedPoints>(
-        view, 0, view.components, r, at.scale, at.live, sums,
-        [&](int k, const Live* live, int lives) { accumulate(k, at.x, live, lives, sums); });
+    {
+      const View view = shared.local();
+      const TileShared<Tile> in = place(view);
+      accumulate_components<Tile>(0, view.components, r_of(view), in.scale, in.template list<std::uint16_t>(), in.count,
+                                  [&](int k, const Lives& lives) { accumulate(view, k, in.x, lives, sums_of(view)); });
+    }
     __syncthreads();
   }
-  lse = block_sum(lse);
-  if (threadIdx.x == 0) *view.lse(sums) = lse * kNatsPerBit;
+  const View view = shared.local();
+  for (int k = threadIdx.x; k < view.components; k += Tile::threads)
+    view.count(sums_of(view))[k] = place(view).count[k];
+  if (threadIdx.x != 0) return;
+  double total = 0;
+  for (const double part : lse) total += part;
+  *view.lse(sums_of(view)) = total * kNatsPerBit;
 }
 
 }  // namespace cavi::kernels::cuda

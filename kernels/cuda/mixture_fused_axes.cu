@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused pass for families whose features stand alone (diag, spherical; tied after whitening).
 //
-//   respond      four components by four points of a lane, feature by feature
+//   respond      some components by the points of a lane, feature by feature
 //   accumulate   features along the lanes, and where they are few, points as well
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mixture_fused.cuh"
@@ -12,35 +12,40 @@ namespace {
 
 template <class F>
 using View = MixtureView<F, float>;
-constexpr int kPoints = 4, kAbreast = 4;  // points of a lane, components at once
 
 template <class F>
 __device__ inline float residual(float x, float root, float centre) {
   return F::kind == Component::diag ? std::fma(root, x, centre) : x - centre;
 }
 
-template <class F>
+// kAbreast components at once: what is read of a point serves them all.
+template <class F, class Tile, int kAbreast>
 __device__ inline void respond(const View<F>& view, const float* x, float* r) {
-  constexpr int kParts = kFusedPoints / (kWarp * kPoints);
+  constexpr int kPoints = Tile::points < kTile ? 2 : 4, kParts = Tile::points / (kWarp * kPoints);
   const int groups = (view.components + kAbreast - 1) / kAbreast, columns = padded(view.features);
-  for (int unit = threadIdx.x / kWarp; unit < groups * kParts; unit += kFusedWarps) {
-    const int k = unit / kParts * kAbreast, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
-    const float* centre = view.packed_centre;
-    const auto* root = view.packed_root;  // diag: shaped as the centres
-    int at[kAbreast];                     // parameters of these components; beyond the last: scored, not kept
+  const int thread = anew(int(threadIdx.x)), lane = thread % kWarp;
+  for (int unit = thread / kWarp; unit < groups * kParts; unit += Tile::warps) {
+    const int k = unit / kParts * kAbreast, point = (unit % kParts * kWarp + lane) * kPoints;
+    const auto* centre = reinterpret_cast<const std::byte*>(view.packed_centre);
+    const auto* root = reinterpret_cast<const std::byte*>(view.packed_root);  // diag: shaped as the centres
+    // Parameters of these components in bytes, which addresses add by themselves; beyond the last: scored, not kept.
+    unsigned at[kAbreast];
 #pragma unroll
-    for (int j = 0; j < kAbreast; ++j) at[j] = min(k + j, view.components - 1) * columns;
+    for (int j = 0; j < kAbreast; ++j) at[j] = unsigned(min(k + j, view.components - 1) * columns) * 4u;
     float square[kAbreast][kPoints] = {};
-#pragma unroll 2
+#pragma unroll(kAbreast > 4 ? 1 : 2)
     for (int d = 0; d < columns; d += kCell) {
-      Four<float> in[kCell];
+      Pack<kPoints> in[kCell];
 #pragma unroll
-      for (int i = 0; i < kCell; ++i) in[i] = *reinterpret_cast<const Four<float>*>(x + (d + i) * kFusedStride + point);
+      for (int i = 0; i < kCell; ++i)
+        in[i] = *reinterpret_cast<const Pack<kPoints>*>(x + (d + i) * Tile::stride + point);
 #pragma unroll
       for (int j = 0; j < kAbreast; ++j) {
-        const Four<float> c = *reinterpret_cast<const Four<float>*>(centre + at[j] + d);
+        // Half way, lest all loads come first and want more registers than there are.
+        if (F::kind == Component::diag && j == 4) __syncwarp();
+        const Four<float> c = *reinterpret_cast<const Four<float>*>(centre + 4 * d + at[j]);
         Four<float> s = c;
-        if constexpr (F::kind == Component::diag) s = *reinterpret_cast<const Four<float>*>(root + at[j] + d);
+        if constexpr (F::kind == Component::diag) s = *reinterpret_cast<const Four<float>*>(root + 4 * d + at[j]);
 #pragma unroll
         for (int i = 0; i < kCell; ++i)
 #pragma unroll
@@ -55,10 +60,10 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
       if (k + j >= view.components) break;
       const float offset = view.offsets[k + j];
       const float scale = F::kind == Component::spherical ? float(*view.packed_root_of(k + j)) : 1.0f;
-      Four<float> logit;
+      Pack<kPoints> logit;
 #pragma unroll
       for (int p = 0; p < kPoints; ++p) logit.v[p] = std::fma(-scale, square[j][p], offset);
-      *reinterpret_cast<Four<float>*>(r + (k + j) * kFusedPoints + point) = logit;
+      *reinterpret_cast<Pack<kPoints>*>(r + (k + j) * Tile::r_stride + point) = logit;
     }
   }
 }
@@ -70,8 +75,8 @@ __device__ inline float sum_across(float value, int width) {
 }
 
 // Moments of n features of a lane: `feature`, `feature` + width, ... Returns the lane's part of the trace.
-template <class F, int n>
-__device__ inline float accumulate_features(const View<F>& view, int k, const float* x, const Live* live, int lives,
+template <class F, class Tile, int n>
+__device__ inline float accumulate_features(const View<F>& view, int k, const float* x, const Lives& lives,
                                             double* sums, int from, int width) {
   const int lane = Warp::rank(), features = view.features;
   const float* centre = view.packed_centre_of(k);
@@ -90,16 +95,17 @@ __device__ inline float accumulate_features(const View<F>& view, int k, const fl
     c[i] = centre[feature[i]];
     s[i] = F::kind == Component::diag ? float(root[feature[i]]) : 1.0f;
     if (!mine[i]) continue;
-    before[i][0] = first[f];
-    if constexpr (F::kind == Component::diag) before[i][1] = second[f];
+    before[i][0] = load_far(first + f);
+    if constexpr (F::kind == Component::diag) before[i][1] = load_far(second + f);
   }
   const int points = kWarp / width;
 #pragma unroll 4
-  for (int at = lane / width; at < lives; at += points) {
-    const Live point = live[at];
+  for (int at = lane / width; at < lives.count; at += points) {
+    const float r = lives.r[at];
+    const int point = lives.point[at];
 #pragma unroll
     for (int i = 0; i < n; ++i) {
-      const float z = residual<F>(x[feature[i] * kFusedStride + point.point], s[i], c[i]), weighted = point.r * z;
+      const float z = residual<F>(x[feature[i] * Tile::stride + point], s[i], c[i]), weighted = r * z;
       one[i] += weighted;
       if constexpr (!F::shared) two[i] = std::fma(weighted, z, two[i]);
     }
@@ -117,40 +123,38 @@ __device__ inline float accumulate_features(const View<F>& view, int k, const fl
   return trace;
 }
 
-template <class F>
-__device__ inline void accumulate(const View<F>& view, int k, const float* x, const Live* live, int lives,
-                                  double* sums) {
+template <class F, class Tile>
+__device__ inline void accumulate(const View<F>& view, int k, const float* x, const Lives& lives, double* sums) {
   double* second = view.second(sums) + k;  // spherical
-  const double before = F::kind == Component::spherical && Warp::rank() == 0 ? *second : 0;
+  const double before = F::kind == Component::spherical && Warp::rank() == 0 ? load_far(second) : 0;
   int width = kCell;
   while (width < view.features && width < kWarp) width *= 2;
   float trace = 0;
   int from = 0;
   for (; from + width < view.features; from += 2 * width)
-    trace += accumulate_features<F, 2>(view, k, x, live, lives, sums, from, width);
-  if (from < view.features) trace += accumulate_features<F, 1>(view, k, x, live, lives, sums, from, width);
+    trace += accumulate_features<F, Tile, 2>(view, k, x, lives, sums, from, width);
+  if (from < view.features) trace += accumulate_features<F, Tile, 1>(view, k, x, lives, sums, from, width);
   if constexpr (F::kind == Component::spherical) {
     trace = warp_sum(trace);
     if (Warp::rank() == 0) *second = before + double(trace);
   }
 }
 
-template <class F, bool r_shared>
-__global__ void __launch_bounds__(kFusedThreads, 2)
-    fused_axes_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
+template <class F, class Tile, bool r_shared>
+__global__ void __launch_bounds__(Tile::threads, 2)
+    fused_axes_kernel(MixtureSweepDevice op, const DeviceProblem* problems, MixtureSlice slice) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
-  const std::int64_t slab = slice.first_slab + blockIdx.x;
-  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
-    if (*problems[p].active == 0) continue;
-    const View<F> view(op, problems[p]);
-    if (slab >= view.slabs) continue;
-    fused_slab<F, r_shared>(
-        view, slab, pool, [&](const float* x, float* r) { respond(view, x, r); },
-        [&](int k, const float* x, const Live* live, int lives, double* sums) {
-          accumulate(view, k, x, live, lives, sums);
-        });
-  }
+  fused_pass<F, Tile, r_shared>(
+      op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
+      [](const View<F>& view, const float* x, float* r) {
+        if (view.components > 16)
+          respond<F, Tile, 8>(view, x, r);
+        else
+          respond<F, Tile, 4>(view, x, r);  // lest warps have nothing to do
+      },
+      [](const View<F>& view, int k, const float* x, const Lives& lives, double* sums) {
+        accumulate<F, Tile>(view, k, x, lives, sums);
+      });
 }
 
 }  // namespace
@@ -159,8 +163,13 @@ cudaError_t enqueue_fused_axes_pass(const MixtureSweepDevice& op, const DevicePr
                                     MixtureSlice slice, cudaStream_t stream) {
   const auto enqueue = [&]<class F>(F) {
     return launch_fused(
-        fused_r_shared(op.components, op.features) ? fused_axes_kernel<F, true> : fused_axes_kernel<F, false>, op,
-        problems, count, slice, stream);
+        []<class Tile, bool r_shared>(Tile, std::bool_constant<r_shared>) -> MixturePass {
+          if constexpr (Tile::threads == fused_threads(F::kind, 1))
+            return fused_axes_kernel<F, Tile, r_shared>;
+          else
+            return nullptr;
+        },
+        op, problems, count, slice, stream);
   };
   switch (op.component) {
     case Component::tied: return enqueue(components::Tied());

@@ -19,30 +19,44 @@ CAVI_HOST_DEVICE constexpr int lanes_of_cells(int rows) {
 
 /// Moments of a component, a lane per cell and, where cells are few, several points at once. Nothing to fold: best for
 /// few points. width: lanes_of_cells(rows of cells).
-template <int width, int points = kFusedPoints>
-__device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, const float* x, const Live* live,
-                                                 int lives, double* sums) {
+template <int width, class Tile>
+__device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, const float* x, const Lives& lives,
+                                                 double* sums) {
+  // Lanes that meet in the end share what they store.
+  constexpr int kSharing = kWarp / width < kCell ? kWarp / width : kCell, kColumns = kCell / kSharing;
   const int rows = int(cell_rows(view.features)), cells = rows * (rows + 1) / 2;
-  const int lane = Warp::rank(), features = view.features;
+  const int lane = Warp::rank(), features = view.features, part = lane / width;
   for (int from = 0; from < cells; from += width) {
     const int cell = min(from + lane % width, cells - 1);
-    const bool mine = lane < width && from + lane < cells;
+    const bool mine = part < kSharing && from + lane % width < cells;
     int row = 0, column = cell;
     for (; column >= rows - row; ++row) column -= rows - row;
     column += row;
+    const bool own_first = mine && part == 0 && row == column;
+    double* second = view.second(sums) + (std::int64_t(k) * cells + cell) * kCell * kCell + part * kColumns * kCell;
+    double* first = view.first(sums) + std::int64_t(k) * features + row * kCell;
+    double before[kColumns * kCell], first_before[kCell];
+    const auto read = [&] {
+#pragma unroll
+      for (int i = 0; i < kColumns * kCell; ++i) before[i] = mine ? load_far(second + i) : 0;
+#pragma unroll
+      for (int f = 0; f < kCell; ++f)
+        first_before[f] = own_first && row * kCell + f < features ? load_far(first + f) : 0;
+    };
+    if (kSharing > 1) read();  // they come from far; where they are many they would be in the way
     const Four<float> m = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + row * kCell);
     const Four<float> other = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + column * kCell);
-    constexpr int kStride = fused_stride(points);
-    const float *of_row = x + row * kCell * kStride, *of_column = x + column * kCell * kStride;
+    const float *of_row = x + row * kCell * Tile::stride, *of_column = x + column * kCell * Tile::stride;
     float sum[kCell][kCell] = {}, one[kCell] = {};
 #pragma unroll 2
-    for (int at = lane / width; at < lives; at += kWarp / width) {
-      const Live point = live[at];
+    for (int at = lane / width; at < lives.count; at += kWarp / width) {
+      const float r = lives.r[at];
+      const int point = lives.point[at];
       float weighted[kCell], z[kCell];
 #pragma unroll
       for (int f = 0; f < kCell; ++f) {
-        weighted[f] = point.r * (of_row[f * kStride + point.point] - m.v[f]);
-        z[f] = of_column[f * kStride + point.point] - other.v[f];
+        weighted[f] = r * (of_row[f * Tile::stride + point] - m.v[f]);
+        z[f] = of_column[f * Tile::stride + point] - other.v[f];
         one[f] += weighted[f];
       }
 #pragma unroll
@@ -58,21 +72,20 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
 #pragma unroll
         for (int g = 0; g < kCell; ++g) sum[g][f] += __shfl_xor_sync(kAllLanes, sum[g][f], step);
       }
+    if (kSharing == 1) read();
     if (!mine) continue;
-    double* second = view.second(sums) + (std::int64_t(k) * cells + cell) * kCell * kCell;
-    double before[kCell][kCell];
 #pragma unroll
-    for (int g = 0; g < kCell; ++g)
+    for (int c = 0; c < kColumns; ++c)
 #pragma unroll
-      for (int f = 0; f < kCell; ++f) before[g][f] = second[g * kCell + f];
+      for (int f = 0; f < kCell; ++f) {
+        float of_part = sum[c][f];
 #pragma unroll
-    for (int g = 0; g < kCell; ++g)
-#pragma unroll
-      for (int f = 0; f < kCell; ++f) second[g * kCell + f] = before[g][f] + double(sum[g][f]);
-    double* first = view.first(sums) + std::int64_t(k) * features + row * kCell;
+        for (int p = 1; p < kSharing; ++p) of_part = part == p ? sum[p * kColumns + c][f] : of_part;
+        second[c * kCell + f] = before[c * kCell + f] + double(of_part);
+      }
 #pragma unroll
     for (int f = 0; f < kCell; ++f)
-      if (row == column && row * kCell + f < features) first[f] += double(one[f]);
+      if (own_first && row * kCell + f < features) first[f] = first_before[f] + double(one[f]);
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused pass for a precision matrix each, features (padded to fours) known when it is compiled.
 //
-//   respond      z = x - m of a lane's points in registers, then rows of R z, the zeros of R left out
+//   respond      points of a lane in registers; R (x - m) column by column, or of more features row by row, the zeros
+//                of R left out
 //   accumulate   many points: a lane per point; cells of the second moment in registers, as many as fit, and the first
 //                moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
@@ -15,25 +16,74 @@ namespace {
 
 using View = FullView;
 
-template <int n>
-struct alignas(4 * n) Pack {
-  float v[n];
-};
 constexpr int kFew = 64;  // points for which folding sums over lanes does not pay
 
-template <int D>
-__device__ inline void respond(const View& view, const float* x, float* r) {
-  constexpr int kPoints = D > 28 ? 2 : 4;  // of a lane: their rows are in registers
-  constexpr int kParts = kFusedPoints / (kWarp * kPoints);
+// Few features: a lane keeps its points, and scores one component after the other.
+template <int D, class Tile>
+__device__ inline void respond_few(const View& view, const float* x, float* r) {
+  constexpr int kPoints = 2, kParts = Tile::points / (kWarp * kPoints), kAbreast = Tile::warps / kParts;
+  const int thread = anew(int(threadIdx.x)), warp = thread / kWarp;
+  const int point = (warp % kParts * kWarp + thread % kWarp) * kPoints;
+  float at[D][kPoints];
+#pragma unroll
+  for (int d = 0; d < D; ++d) {
+    const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * Tile::stride + point);
+#pragma unroll
+    for (int p = 0; p < kPoints; ++p) at[d][p] = in.v[p];
+  }
 #pragma unroll 1
-  for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += kFusedWarps) {
+  for (int k = warp / kParts; k < view.components; k += kAbreast) {
+    const auto* centre = reinterpret_cast<const Four<float>*>(view.packed_centre_of(k));
+    const auto* root = reinterpret_cast<const Four<float>*>(view.packed_root_of(k));
+    const float offset = view.offsets[k];
+    float y[D][kPoints] = {};
+#pragma unroll
+    for (int column = 0; column < D; column += kCell) {
+      // On the way, lest all loads come first and want more registers than there are.
+      if (D > 12 && column == 8) __syncwarp();
+      const Four<float> m = centre[column / kCell];
+#pragma unroll
+      for (int i = 0; i < kCell; ++i) {
+        float z[kPoints];
+#pragma unroll
+        for (int p = 0; p < kPoints; ++p) z[p] = at[column + i][p] - m.v[i];
+#pragma unroll
+        for (int b = 0; b <= column / kCell; ++b) {
+          const Four<float> c = root[packed_offset(D, b) / kCell + column + i - b * kCell];
+#pragma unroll
+          for (int f = 0; f < kCell; ++f)
+            if (b * kCell + f <= column + i) {
+#pragma unroll
+              for (int p = 0; p < kPoints; ++p) y[b * kCell + f][p] = std::fma(c.v[f], z[p], y[b * kCell + f][p]);
+            }
+        }
+      }
+    }
+    float square[kPoints] = {};
+#pragma unroll
+    for (int d = 0; d < D; ++d)
+#pragma unroll
+      for (int p = 0; p < kPoints; ++p) square[p] = std::fma(y[d][p], y[d][p], square[p]);
+    Pack<kPoints> logit;
+#pragma unroll
+    for (int p = 0; p < kPoints; ++p) logit.v[p] = offset - square[p];
+    *reinterpret_cast<Pack<kPoints>*>(r + k * Tile::r_stride + point) = logit;
+  }
+}
+
+// More features: a warp takes some points and a component, and has z = x - m of them in registers.
+template <int D, class Tile>
+__device__ inline void respond_many(const View& view, const float* x, float* r) {
+  constexpr int kPoints = D > 28 ? 2 : 4, kParts = Tile::points / (kWarp * kPoints);
+#pragma unroll 1
+  for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += Tile::warps) {
     const int k = unit / kParts, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
     const auto* centre = reinterpret_cast<const Four<float>*>(view.packed_centre_of(k));
     const auto* root = reinterpret_cast<const Four<float>*>(view.packed_root_of(k));
     float z[D][kPoints];
 #pragma unroll
     for (int d = 0; d < D; ++d) {
-      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * kFusedStride + point);
+      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * Tile::stride + point);
       const float m = centre[d / kCell].v[d % kCell];
 #pragma unroll
       for (int p = 0; p < kPoints; ++p) z[d][p] = in.v[p] - m;
@@ -62,14 +112,14 @@ __device__ inline void respond(const View& view, const float* x, float* r) {
     Pack<kPoints> logit;
 #pragma unroll
     for (int p = 0; p < kPoints; ++p) logit.v[p] = offset - square[p];
-    *reinterpret_cast<Pack<kPoints>*>(r + k * kFusedPoints + point) = logit;
+    *reinterpret_cast<Pack<kPoints>*>(r + k * Tile::r_stride + point) = logit;
   }
 }
 
 // As many rows of cells as fit into registers, from row b on.
-CAVI_HOST_DEVICE constexpr int strip_end(int rows, int b) {
+CAVI_HOST_DEVICE constexpr int strip_end(int rows, int b, int most) {
   int end = b + 1;
-  for (int cells = rows - b; end < rows && cells + rows - end <= 10; ++end) cells += rows - end;
+  for (int cells = rows - b; end < rows && cells + rows - end <= most; ++end) cells += rows - end;
   return end;
 }
 CAVI_HOST_DEVICE constexpr int cell_number(int rows, int b, int c) { return b * rows - b * (b - 1) / 2 + c - b; }
@@ -86,31 +136,33 @@ __device__ inline double* place_of(const View& view, int k, int b, int c, int i,
   return i > 6 || feature >= view.features ? nullptr : view.first(sums) + std::int64_t(k) * view.features + feature;
 }
 
-template <int rows, int b>
-__device__ inline void accumulate_strip(const View& view, int k, const float* x, const Live* live, int lives,
-                                        double* sums) {
-  constexpr int end = strip_end(rows, b), cells = cell_number(rows, end, end) - cell_number(rows, b, b);
+// At most `most` cells at a time.
+template <int rows, int b, int most, class Tile>
+__device__ inline void accumulate_strip(const View& view, int k, const float* x, const Lives& lives, double* sums) {
+  constexpr int end = strip_end(rows, b, most), cells = cell_number(rows, end, end) - cell_number(rows, b, b);
   const int lane = Warp::rank();
   const float* centre = view.packed_centre_of(k);
   float sum[cells][kCell * kCell] = {};
   int n;
 #pragma unroll 1
-  for (int at = lane; at - lane < lives; at += kWarp) {
-    const Live point = at < lives ? live[at] : Live{0, 0};
+  for (int at = lane; at - lane < lives.count; at += kWarp) {
+    const bool inside = at < lives.count;
+    const float r = inside ? lives.r[at] : 0;
+    const int point = inside ? lives.point[at] : 0;
     float z[(rows - b) * kCell];
 #pragma unroll
     for (int j = 0; j < (rows - b) * kCell; ++j) {
       // Where registers are scarce the centre does not get any: it is read anew for every point.
-      const float m =
-          rows - b > 7 ? *static_cast<const volatile float*>(centre + b * kCell + j) : centre[b * kCell + j];
-      z[j] = x[(b * kCell + j) * kFusedStride + point.point] - m;
+      const float m = rows - b > (most > 4 ? 7 : 3) ? *static_cast<const volatile float*>(centre + b * kCell + j)
+                                                    : centre[b * kCell + j];
+      z[j] = x[(b * kCell + j) * Tile::stride + point] - m;
     }
     n = 0;
 #pragma unroll
     for (int i = b; i < end; ++i) {
       float weighted[kCell];
 #pragma unroll
-      for (int f = 0; f < kCell; ++f) weighted[f] = point.r * z[(i - b) * kCell + f];
+      for (int f = 0; f < kCell; ++f) weighted[f] = r * z[(i - b) * kCell + f];
 #pragma unroll
       for (int f = 0; f < kCell; ++f) sum[n][first_place(f)] += weighted[f];
 #pragma unroll
@@ -134,32 +186,32 @@ __device__ inline void accumulate_strip(const View& view, int k, const float* x,
       place[n] = lane % 2 == 0 ? place_of<rows>(view, k, i, j, lane / 2, sums) : nullptr;
     }
 #pragma unroll
-  for (n = 0; n < cells; ++n) before[n] = place[n] ? *place[n] : 0;
+  for (n = 0; n < cells; ++n) before[n] = place[n] ? load_far(place[n]) : 0;
 #pragma unroll
   for (n = 0; n < cells; ++n)
     if (place[n]) *place[n] = before[n] + double(sum[n][0]);
-  if constexpr (end < rows) accumulate_strip<rows, end>(view, k, x, live, lives, sums);
+  if constexpr (end < rows) accumulate_strip<rows, end, most, Tile>(view, k, x, lives, sums);
 }
 
-template <int D, bool r_shared>
-__global__ void __launch_bounds__(kFusedThreads, 2)
-    fused_full_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
+template <int D, class Tile, bool r_shared>
+__global__ void __launch_bounds__(Tile::threads, 2)
+    fused_full_kernel(MixtureSweepDevice op, const DeviceProblem* problems, MixtureSlice slice) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
-  const std::int64_t slab = slice.first_slab + blockIdx.x;
-  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
-    if (*problems[p].active == 0) continue;
-    const View view(op, problems[p]);
-    if (slab >= view.slabs) continue;
-    fused_slab<components::Full, r_shared>(
-        view, slab, pool, [&](const float* x, float* r) { respond<D>(view, x, r); },
-        [&](int k, const float* x, const Live* live, int lives, double* sums) {
-          if (lives < kFew)
-            accumulate_cells_of_lanes<lanes_of_cells(D / kCell)>(view, k, x, live, lives, sums);
-          else
-            accumulate_strip<D / kCell, 0>(view, k, x, live, lives, sums);
-        });
-  }
+  constexpr int kCells = D > kFusedFew ? 10 : 4;  // that the registers of a thread hold
+  fused_pass<components::Full, Tile, r_shared>(
+      op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
+      [](const View& view, const float* x, float* r) {
+        if constexpr (D > kFusedFew)
+          respond_many<D, Tile>(view, x, r);
+        else
+          respond_few<D, Tile>(view, x, r);
+      },
+      [](const View& view, int k, const float* x, const Lives& lives, double* sums) {
+        if (lives.count < kFew)
+          accumulate_cells_of_lanes<lanes_of_cells(D / kCell), Tile>(view, k, x, lives, sums);
+        else
+          accumulate_strip<D / kCell, 0, kCells, Tile>(view, k, x, lives, sums);
+      });
 }
 
 }  // namespace
@@ -168,8 +220,13 @@ cudaError_t enqueue_fused_full_pass(const MixtureSweepDevice& op, const DevicePr
                                     MixtureSlice slice, cudaStream_t stream) {
   const auto enqueue = [&]<int D>(std::integral_constant<int, D>) {
     return launch_fused(
-        fused_r_shared(op.components, op.features) ? fused_full_kernel<D, true> : fused_full_kernel<D, false>, op,
-        problems, count, slice, stream);
+        []<class Tile, bool r_shared>(Tile, std::bool_constant<r_shared>) -> MixturePass {
+          if constexpr (Tile::threads == fused_threads(Component::full, D))
+            return fused_full_kernel<D, Tile, r_shared>;
+          else
+            return nullptr;
+        },
+        op, problems, count, slice, stream);
   };
   const auto choose = [&]<int... n>(std::integer_sequence<int, n...>) {
     cudaError_t error = cudaErrorInvalidValue;

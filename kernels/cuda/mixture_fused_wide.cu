@@ -8,30 +8,30 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-template <bool r_shared>
-__global__ void __launch_bounds__(kFusedThreads, 2)
-    fused_wide_kernel(MixtureSweepDevice op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice) {
+template <class Tile, bool r_shared>
+__global__ void __launch_bounds__(Tile::threads, 2)
+    fused_wide_kernel(MixtureSweepDevice op, const DeviceProblem* problems, MixtureSlice slice) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
-  const std::int64_t slab = slice.first_slab + blockIdx.x;
-  for (std::int64_t p = blockIdx.y; p < count; p += gridDim.y) {
-    if (*problems[p].active == 0) continue;
-    const FullView view(op, problems[p]);
-    if (slab >= view.slabs) continue;
-    fused_slab<components::Full, r_shared>(
-        view, slab, pool, [&](const float* x, float* r) { respond_wide<kFusedPoints>(view, x, r); },
-        [&](int k, const float* x, const Live* live, int lives, double* sums) {
-          accumulate_cells_of_lanes<kWarp>(view, k, x, live, lives, sums);
-        });
-  }
+  fused_pass<components::Full, Tile, r_shared>(
+      op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
+      [](const FullView& view, const float* x, float* r) { respond_wide<Tile>(view, x, r); },
+      [](const FullView& view, int k, const float* x, const Lives& lives, double* sums) {
+        accumulate_cells_of_lanes<kWarp, Tile>(view, k, x, lives, sums);
+      });
 }
 
 }  // namespace
 
 cudaError_t enqueue_fused_wide_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                     MixtureSlice slice, cudaStream_t stream) {
-  return launch_fused(fused_r_shared(op.components, op.features) ? fused_wide_kernel<true> : fused_wide_kernel<false>,
-                      op, problems, count, slice, stream);
+  return launch_fused(
+      []<class Tile, bool r_shared>(Tile, std::bool_constant<r_shared>) -> MixturePass {
+        if constexpr (Tile::threads == fused_threads(Component::full, kFusedFeatures + 1))
+          return fused_wide_kernel<Tile, r_shared>;
+        else
+          return nullptr;
+      },
+      op, problems, count, slice, stream);
 }
 
 }  // namespace cavi::kernels::cuda

@@ -12,12 +12,12 @@ inline constexpr int kWidePoints = 4;  ///< of a lane
 inline constexpr int kCellsHigh = 4;   ///< rows of cells at a time
 
 /// y += columns [column, column + 4) of `cells` rows of cells, the last of which is on the diagonal or left of it.
-template <int points, int cells, bool diagonal>
+template <class Tile, int cells, bool diagonal>
 __device__ inline void add_columns(const Four<float>* packed, int (&root)[kCellsHigh], const float* x,
                                    const float* centre, float (&y)[kCellsHigh][kCell][kWidePoints]) {
 #pragma unroll(diagonal ? 4 : 2)
   for (int j = 0; j < kCell; ++j) {
-    const Four<float> in = *reinterpret_cast<const Four<float>*>(x + j * fused_stride(points));
+    const Four<float> in = *reinterpret_cast<const Four<float>*>(x + j * Tile::stride);
     float z[kWidePoints];
 #pragma unroll
     for (int p = 0; p < kWidePoints; ++p) z[p] = in.v[p] - centre[j];
@@ -37,7 +37,7 @@ __device__ inline void add_columns(const Four<float>* packed, int (&root)[kCells
 }
 
 /// Squares of `cells` rows of cells from row of cells b on.
-template <int points, int cells>
+template <class Tile, int cells>
 __device__ inline void add_rows(const FullView& view, int b, const Four<float>* packed, const float* x,
                                 const float* centre, float (&square)[kWidePoints]) {
   const int rows = int(cell_rows(view.features));
@@ -45,19 +45,17 @@ __device__ inline void add_rows(const FullView& view, int b, const Four<float>* 
 #pragma unroll
   for (int c = 0; c < kCellsHigh; ++c) root[c] = int(packed_offset(view.features, b + c) / kCell);
   float y[kCellsHigh][kCell][kWidePoints] = {};
-  x += b * kCell * fused_stride(points);
+  x += b * kCell * Tile::stride;
   centre += b * kCell;
-  add_columns<points, 1, true>(packed, root, x, centre, y);
-  if constexpr (cells > 1)
-    add_columns<points, 2, true>(packed, root, x + kCell * fused_stride(points), centre + kCell, y);
+  add_columns<Tile, 1, true>(packed, root, x, centre, y);
+  if constexpr (cells > 1) add_columns<Tile, 2, true>(packed, root, x + kCell * Tile::stride, centre + kCell, y);
   if constexpr (cells > 2)
-    add_columns<points, 3, true>(packed, root, x + 2 * kCell * fused_stride(points), centre + 2 * kCell, y);
+    add_columns<Tile, 3, true>(packed, root, x + 2 * kCell * Tile::stride, centre + 2 * kCell, y);
   if constexpr (cells > 3)
-    add_columns<points, 4, true>(packed, root, x + 3 * kCell * fused_stride(points), centre + 3 * kCell, y);
+    add_columns<Tile, 4, true>(packed, root, x + 3 * kCell * Tile::stride, centre + 3 * kCell, y);
 #pragma unroll 1
   for (int column = cells; column < rows - b; ++column)
-    add_columns<points, cells, false>(packed, root, x + column * kCell * fused_stride(points), centre + column * kCell,
-                                      y);
+    add_columns<Tile, cells, false>(packed, root, x + column * kCell * Tile::stride, centre + column * kCell, y);
 #pragma unroll
   for (int c = 0; c < cells; ++c)
 #pragma unroll
@@ -67,12 +65,12 @@ __device__ inline void add_rows(const FullView& view, int b, const Four<float>* 
 }
 
 /// Logits of all components.
-template <int points>
+template <class Tile>
 __device__ inline void respond_wide(const FullView& view, const float* x, float* r) {
-  constexpr int kParts = points / (kWarp * kWidePoints);
+  constexpr int kParts = Tile::points / (kWarp * kWidePoints);
   const int rows = int(cell_rows(view.features));
 #pragma unroll 1
-  for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += kFusedWarps) {
+  for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += Tile::warps) {
     const int k = unit / kParts, point = unit % kParts * kWarp * kWidePoints + Warp::rank() * kWidePoints;
     const float* centre = view.packed_centre_of(k);
     const auto* root = reinterpret_cast<const Four<float>*>(view.packed_root_of(k));
@@ -80,15 +78,15 @@ __device__ inline void respond_wide(const FullView& view, const float* x, float*
     int b = 0;
 #pragma unroll 1
     for (; b + kCellsHigh <= rows; b += kCellsHigh)
-      add_rows<points, kCellsHigh>(view, b, root, x + point, centre, square);
-    if (rows - b == 1) add_rows<points, 1>(view, b, root, x + point, centre, square);
-    if (rows - b == 2) add_rows<points, 2>(view, b, root, x + point, centre, square);
-    if (rows - b == 3) add_rows<points, 3>(view, b, root, x + point, centre, square);
+      add_rows<Tile, kCellsHigh>(view, b, root, x + point, centre, square);
+    if (rows - b == 1) add_rows<Tile, 1>(view, b, root, x + point, centre, square);
+    if (rows - b == 2) add_rows<Tile, 2>(view, b, root, x + point, centre, square);
+    if (rows - b == 3) add_rows<Tile, 3>(view, b, root, x + point, centre, square);
     const float offset = view.offsets[k];
     Four<float> logit;
 #pragma unroll
     for (int p = 0; p < kWidePoints; ++p) logit.v[p] = offset - square[p];
-    *reinterpret_cast<Four<float>*>(r + k * points + point) = logit;
+    *reinterpret_cast<Four<float>*>(r + k * Tile::r_stride + point) = logit;
   }
 }
 

@@ -38,8 +38,8 @@ CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op)
     return MixtureRegime::points;
   if (op.tensor_cores && op.component == Component::full && op.features >= kTensorFewest && op.features <= kTensorMost)
     return MixtureRegime::tensor;
-  const bool fits = fused_rows_bytes(op.features) <= kFusedBytes;
-  if (op.component == Component::full && fused_rows_bytes(op.features, kTile) <= kFusedBytes &&
+  const bool fits = fused_choice(op.component, op.components, op.features).points > 0;
+  if (op.component == Component::full && RoundBlock::bytes(op.features, 0) <= kTileBytes &&
       (!fits || 8 * kSlabWave * sums_size(op) > kSlabBytes))
     return MixtureRegime::chunked;
   return fits ? MixtureRegime::fused : MixtureRegime::tile;
@@ -52,7 +52,10 @@ CAVI_HOST_DEVICE constexpr int scalar_size(const MixtureSweepDevice& op) {
 CAVI_HOST_DEVICE constexpr std::int64_t workspace_size(const MixtureSweepDevice& op) {
   const std::int64_t k = op.components;
   if (regime_of(op) == MixtureRegime::points) return 0;
-  if (regime_of(op) == MixtureRegime::fused) return fused_r_shared(op.components, op.features) ? 0 : kFusedPoints * k;
+  if (regime_of(op) == MixtureRegime::fused) {
+    const FusedChoice choice = fused_choice(op.component, op.components, op.features);
+    return choice.r_shared ? 0 : k * (choice.points + kWarp);  // at most: see BlockTile::r_stride
+  }
   if (regime_of(op) == MixtureRegime::chunked || regime_of(op) == MixtureRegime::tensor)
     return kRoundTiles * ((k + 1) * kTile + 2);  // the 2: a double
   return kTile * (k + (op.component == Component::tied ? op.features : 0));
@@ -153,6 +156,19 @@ struct MixtureView {
     work = take<double>(problem, at.work);
     sums = take<double>(problem, at.sums);
     workspace = take<T>(problem, at.workspace);
+  }
+
+  /// A copy of a view in shared memory: what the caller does not use it does not read.
+  __device__ MixtureView local() const {
+    MixtureView view = *this;
+    CAVI_ASSUME_GLOBAL(view.x);
+    CAVI_ASSUME_GLOBAL(view.weight);
+    CAVI_ASSUME_GLOBAL(view.packed_root);
+    CAVI_ASSUME_GLOBAL(view.packed_centre);
+    CAVI_ASSUME_GLOBAL(view.offsets);
+    CAVI_ASSUME_GLOBAL(view.sums);
+    CAVI_ASSUME_GLOBAL(view.workspace);
+    return view;
   }
 
   __device__ double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features); }

@@ -8,6 +8,7 @@
 #include "kernels/cuda/mixture_sweep.hpp"
 
 #include <cstdint>
+#include <type_traits>
 
 namespace cavi::kernels::cuda {
 
@@ -40,15 +41,24 @@ cudaError_t launch_shared(void (*kernel)(P...), dim3 grid, dim3 block, std::int6
   return launch(kernel, grid, block, std::size_t(bytes), stream, arguments...);
 }
 
-using MixturePass = void (*)(MixtureSweepDevice, const DeviceProblem*, std::int64_t, MixtureSlice);
+using MixturePass = void (*)(MixtureSweepDevice, const DeviceProblem*, MixtureSlice);
 
-/// A block per slab, with all the shared memory that a fused pass wants.
-inline cudaError_t launch_fused(MixturePass kernel, const MixtureSweepDevice& op, const DeviceProblem* problems,
-                                std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
-  const bool r_shared = fused_r_shared(op.components, op.features);
-  const std::int64_t bytes = fused_rows_bytes(op.features) + (r_shared ? fused_r_bytes(op.components) : 0);
-  return launch_shared(kernel, dim3(unsigned(slice.slabs), unsigned(count)), kFusedThreads, bytes, stream, op, problems,
-                       count, slice);
+/// A block per slab of the fused pass by kernel_of(BlockTile(), std::bool_constant<r_shared>()).
+template <class KernelOf>
+cudaError_t launch_fused(KernelOf kernel_of, const MixtureSweepDevice& op, const DeviceProblem* problems,
+                         std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
+  const FusedChoice choice = fused_choice(op.component, op.components, op.features);
+  cudaError_t error = cudaErrorInvalidValue;
+  with_fused_tiles(op.component, op.features, [&]<class Tile>(Tile tile) {
+    if (Tile::points != choice.points) return false;
+    MixturePass kernel = kernel_of(tile, std::true_type());
+    if constexpr (kSmallestFused<Tile>)
+      if (!choice.r_shared) kernel = kernel_of(tile, std::false_type());
+    error = launch_shared(kernel, dim3(unsigned(slice.slabs), unsigned(count)), Tile::threads, choice.bytes, stream, op,
+                          problems, slice);
+    return true;
+  });
+  return error;
 }
 
 /// Calls visit(F{}, T{}) with the family and the precision of a sweep. Linear logits are float64 alone.

@@ -45,29 +45,25 @@ struct RoundTile {
   }
 };
 
-/// A number of this lane, from a shuffle: what follows from it is found anew for each tile. Found before the loop over
-/// tiles it would take more registers than there are.
-__device__ inline int anew(int x) { return __shfl_sync(kAllLanes, x, Warp::rank()); }
-
 /// A tile of rows to shared memory, zeros from the last feature to `height`.
 __device__ inline void load_tile(const FullView& view, int tile, int height, float* x) {
   const int thread = anew(int(threadIdx.x)), at = thread % kWarp * 4;
   const float* from = view.x + std::int64_t(tile) * view.features * kTile + at;
 #pragma unroll 4
-  for (int d = thread / kWarp; d < height; d += kFusedWarps) {
+  for (int d = thread / kWarp; d < height; d += RoundBlock::warps) {
     Four<float> four = {};
     if (d < view.features) four = *reinterpret_cast<const Four<float>*>(from + d * kTile);
-    *reinterpret_cast<Four<float>*>(x + d * fused_stride(kTile) + at) = four;
+    *reinterpret_cast<Four<float>*>(x + d * RoundBlock::stride + at) = four;
   }
 }
 
-/// Calls work(view) when the block's problem is active and has the slab.
+/// Calls work(view) when the block's problem is active and has the slab; the view is in shared memory.
 template <class Work>
 __device__ inline void with_problem(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t slab,
                                     Work work) {
   const DeviceProblem& problem = problems[blockIdx.y];
   if (*problem.active == 0) return;
-  const FullView view(op, problem);
+  const FullView& view = shared_view<components::Full>(op, problem);
   if (slab < view.slabs) work(view);
 }
 
@@ -77,25 +73,31 @@ __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceP
                                      int height, float* pool, Respond respond) {
   const std::int64_t slab = round.first_slab + blockIdx.x / kRoundTiles;
   const int part = int(blockIdx.x % kRoundTiles);
-  with_problem(op, problems, slab, [&](const FullView& view) {
-    const RoundTile at(view, slab, round.number, part);
-    const RoundParts parts(view, slab, part);
+  with_problem(op, problems, slab, [&](const FullView& shared) {
+    const RoundTile at(shared, slab, round.number, part);
     double lse = 0;
     if (at.tile < at.last) {
-      load_tile(view, at.tile, height, pool);
+      load_tile(shared.local(), at.tile, height, pool);
       __syncthreads();
-      respond(view, pool, parts.r);
+      {
+        const FullView view = shared.local();
+        respond(view, pool, RoundParts(view, slab, part).r);
+      }
       __syncthreads();
-      lse = block_sum(normalise_tiles<kTile>(view, at.tile, at.last, parts.r, parts.scale));
+      const FullView view = shared.local();
+      const RoundParts parts(view, slab, part);
+      lse = block_sum<RoundBlock>(normalise_points<RoundBlock>(view, 2 * at.tile, 2 * at.last, parts.r, parts.scale));
     }
-    if (threadIdx.x == 0) *parts.lse = (round.number == 0 ? 0 : *parts.lse) + lse;
+    if (threadIdx.x != 0) return;
+    double& sum = *RoundParts(shared.local(), slab, part).lse;
+    sum = (round.number == 0 ? 0 : sum) + lse;
   });
 }
 
 /// No sums yet for components [first, last), as all threads see after the next barrier: the one after a tile is loaded.
 __device__ inline void clear_sums(const FullView& view, int first, int last, double* sums) {
   const auto clear = [&](double* from, std::int64_t size) {
-    for (std::int64_t i = first * size + threadIdx.x; i < last * size; i += kFusedThreads) from[i] = 0;
+    for (std::int64_t i = first * size + threadIdx.x; i < last * size; i += RoundBlock::threads) from[i] = 0;
   };
   clear(view.count(sums), 1);
   clear(view.first(sums), view.features);
@@ -116,13 +118,13 @@ inline cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, in
                                  const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                  std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
   const std::int64_t tiles = tile_count(max_rows), slabs = slab_count(op, max_rows);
-  const std::int64_t longest = (tiles + slabs - 1) / slabs, bytes = fused_rows_bytes(height, kTile);
+  const std::int64_t longest = (tiles + slabs - 1) / slabs, bytes = RoundBlock::bytes(height, 0);
   const int rounds = int(std::max<std::int64_t>(1, (longest + kRoundTiles - 1) / kRoundTiles));
   for (int number = 0; number < rounds; ++number) {
     const Round round{slice.first_slab, number, number + 1 == rounds};
     const auto put = [&](RoundKernel kernel, std::int64_t blocks) {
-      return launch_shared(kernel, dim3(unsigned(slice.slabs * blocks), unsigned(count)), kFusedThreads, bytes, stream,
-                           op, problems, round);
+      return launch_shared(kernel, dim3(unsigned(slice.slabs * blocks), unsigned(count)), RoundBlock::threads, bytes,
+                           stream, op, problems, round);
     };
     cudaError_t error = put(respond, kRoundTiles);
     if (error == cudaSuccess) error = put(accumulate, groups);

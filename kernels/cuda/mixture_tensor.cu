@@ -31,12 +31,12 @@ __device__ inline void with_part(int part, Work work) {
 constexpr int most_products(int sixteens) {
   return sixteens < kWhole ? sixteens * (sixteens + 1) : kWhole * (kWhole + 1);
 }
-constexpr int parts_of(int sixteens) { return sixteens <= kWhole ? 1 : kFusedWarps; }
+constexpr int parts_of(int sixteens) { return sixteens <= kWhole ? 1 : RoundBlock::warps; }
 constexpr int groups_of(int sixteens, int components) {
-  return (components * parts_of(sixteens) + kFusedWarps - 1) / kFusedWarps;
+  return (components * parts_of(sixteens) + RoundBlock::warps - 1) / RoundBlock::warps;
 }
 
-__global__ void __launch_bounds__(kFusedThreads, 2)
+__global__ void __launch_bounds__(RoundBlock::threads, 2)
     tensor_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
   respond_round(op, problems, round, tensor_padded(op.features), pool,
@@ -44,57 +44,61 @@ __global__ void __launch_bounds__(kFusedThreads, 2)
 }
 
 template <int sixteens>
-__global__ void __launch_bounds__(kFusedThreads, 2)
+__global__ void __launch_bounds__(RoundBlock::threads, 2)
     tensor_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  constexpr int kParts = parts_of(sixteens), kComponents = kFusedWarps / kParts;  // of a block
+  constexpr int kParts = parts_of(sixteens), kComponents = RoundBlock::warps / kParts;  // of a block
   const int groups = groups_of(sixteens, op.components), warp = int(threadIdx.x) / kWarp;
   const std::int64_t slab = round.first_slab + blockIdx.x / groups;
   const int first = int(blockIdx.x % groups) * kComponents, k = first + warp / kParts;
   // Parts differ in size, and a warp's number says where on the multiprocessor it runs.
   const int my_part = (warp + first) % kParts;
   double total = 0;
-  with_problem(op, problems, slab, [&](const FullView& view) {
-    double* sums = view.sums + slab * view.slab_sums;
-    if (round.number == 0) clear_sums(view, first, min(first + kComponents, view.components), sums);
-    const FusedShared<kTile> shared(pool, sixteens * kSixteen);
-    const RoundTile begin(view, slab, round.number, 0);
+  with_problem(op, problems, slab, [&](const FullView& shared) {
+    const auto sums_of = [=](const FullView& view) { return view.sums + slab * view.slab_sums; };
+    if (round.number == 0) {
+      const FullView view = shared.local();
+      clear_sums(view, first, min(first + kComponents, view.components), sums_of(view));
+    }
+    const RoundTile begin(shared, slab, round.number, 0);
     const int tiles = min(begin.last - begin.tile, kRoundTiles);
-    const float* r = RoundParts(view, slab, 0).r;
+    const TileShared<RoundBlock> in(pool, sixteens * kSixteen, 0);
+    Live* live = in.list<Live>();
     MomentSums<most_products(sixteens)> moments;
     int points = 0;  // since the last flush
 #pragma unroll 1
     for (int part = 0; part < tiles; ++part) {
-      load_tile(view, begin.tile + part, sixteens * kSixteen, shared.x);
-      const int own = anew(k), components = anew(view.components);
+      load_tile(shared.local(), begin.tile + part, sixteens * kSixteen, in.x);
       int lives = 0;
-      if (k < view.components) {
-        float weight;
-        lives = list_live<kTile>(r + own * kTile, r + components * kTile, shared.live, weight);
-        total += double(weight);
-        take_roots(shared.live, lives);
+      {
+        const FullView view = shared.local();
+        const int own = anew(k);
+        if (own < view.components) {
+          const RoundParts parts(view, slab, part);
+          float weight;
+          lives = list_live(parts.r + own * kTile, parts.scale, live, weight);
+          total += double(weight);
+          take_roots(live, lives);
+        }
       }
-      r += (components + 1) * kTile;  // to the next part, which follows the scale of this one
       __syncthreads();
       if (lives > 0)
         with_part<sixteens>(my_part, [&]<class Shape>(Shape, int row, int column) {
-          add_live<Shape>(view, k, row, column, shared.x, shared.live, lives, moments);
+          add_live<Shape>(shared.local(), k, row, column, in.x, live, lives, moments);
         });
       points += lives;
       if (points > (part + 1 == tiles ? 0 : kTensorFlush - kTile)) {
         with_part<sixteens>(my_part, [&]<class Shape>(Shape, int row, int column) {
-          flush_moments<Shape>(view, k, row, column, sums, moments);
+          const FullView view = shared.local();
+          flush_moments<Shape>(view, k, row, column, sums_of(view), moments);
         });
         points = 0;
       }
       __syncthreads();
     }
-  });
-  // Looked up once more: kept since then it would take registers from the loop.
-  with_problem(op, problems, slab, [&](const FullView& view) {
-    double* sums = view.sums + slab * view.slab_sums;
-    if (total != 0 && my_part == 0 && Warp::rank() == 0) view.count(sums)[k] += total;
-    if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);
+    const FullView view = shared.local();
+    if (total != 0 && my_part == 0 && Warp::rank() == 0) view.count(sums_of(view))[k] += total;
+    if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums_of(view));
   });
 }
 

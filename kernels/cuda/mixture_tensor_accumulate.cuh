@@ -38,6 +38,31 @@ struct MomentSums {
   float first[kBlock] = {};
 };
 
+/// A point that matters to a component.
+struct alignas(8) Live {
+  float r;
+  int point;
+};
+
+/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Returns how many.
+__device__ inline int list_live(const float* r, const float* scale, Live* live, float& count) {
+  const int lane = Warp::rank();
+  int n = 0;
+  count = 0;
+#pragma unroll
+  for (int i = 0; i < kTile; i += kWarp) {
+    const float at = r[i + lane] * scale[i + lane];
+    count += at;
+    const bool alive = at > kNegligible<float>;
+    const unsigned mask = __ballot_sync(kAllLanes, alive);
+    if (alive) live[n + __popc(mask & ((1u << lane) - 1))] = {at, i + lane};
+    n += __popc(mask);
+  }
+  count = warp_sum(count);
+  __syncwarp();
+  return n;
+}
+
 /// The list as the products want it, after the next barrier: square roots, up to a multiple of eight.
 __device__ inline void take_roots(Live* live, int lives) {
   for (int i = Warp::rank(); i < (lives + 7) / 8 * 8; i += kWarp)
@@ -48,14 +73,14 @@ __device__ inline void take_roots(Live* live, int lives) {
 template <class Shape, int most>
 __device__ inline void add_live(const FullView& view, int k, int row, int column, const float* x, const Live* live,
                                 int lives, MomentSums<most>& sums) {
-  constexpr int kEight = kBlock * fused_stride(kTile);
+  constexpr int kEight = kBlock * RoundBlock::stride;
   constexpr int kOwnRows = Shape::triangle ? 0 : 2 * Shape::rows;  // eights of rows that are no columns
   const int lane = anew(Warp::rank()), g = lane / 4, t = lane % 4;
   const float* centre = view.tensor_centre_of(k) + g;
-  x += g * fused_stride(kTile);
+  x += g * RoundBlock::stride;
   // The centre gets no registers: it is read anew for every eight points.
   const auto centre_at = [&](int feature) { return *static_cast<const volatile float*>(centre + feature); };
-  const float *of_row = x + row * fused_stride(kTile), *of_column = x + column * fused_stride(kTile);
+  const float *of_row = x + row * RoundBlock::stride, *of_column = x + column * RoundBlock::stride;
 #pragma unroll 1
   for (int at = 0; at < lives; at += kBlock) {
     const Live one = live[at + t], other = live[at + t + 4];

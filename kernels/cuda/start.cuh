@@ -37,8 +37,8 @@ __device__ inline double given_entropy(const DeviceResponsibilities& given, std:
   return sum;
 }
 
-/// Calls visit(n) for every kWarp-th row of [begin, end) from this lane's on whose label is k. Labels are looked at many
-/// at a time, so that lanes visit theirs together.
+/// Calls visit(n) for every kWarp-th row of [begin, end) from this lane's on whose label is k. Labels are looked at
+/// many at a time, so that lanes visit theirs together.
 template <class Visit>
 __device__ inline void for_labelled(const std::int32_t* labels, int k, std::int64_t begin, std::int64_t end,
                                     Visit visit) {
@@ -59,8 +59,7 @@ template <class T>
 __device__ inline void take_features(const T* x, int features, std::int64_t n, int f, double (&out)[kAtOnce]) {
   const T* from = x + (n / kTile * features + f) * kTile + n % kTile;
 #pragma unroll
-  for (int c = 0; c < kAtOnce; ++c)
-    out[c] = f + c < features ? double(from[c * kTile]) : f + c == features ? 1.0 : 0.0;
+  for (int c = 0; c < kAtOnce; ++c) out[c] = f + c < features ? double(from[c * kTile]) : f + c == features ? 1.0 : 0.0;
 }
 
 template <class T>
@@ -79,8 +78,8 @@ __device__ void start_unit(const DeviceMixtureStart& s, const DeviceProblem& p, 
   }
   const int slab = int(unit / shape.per_slab()), k = int(unit / shape.columns / shape.groups % shape.sets);
   const int i = int(unit / shape.columns % shape.groups) * kAtOnce, j = int(unit % shape.columns) * kAtOnce;
-  const bool all = k == s.components;                          // the moment of all rows, of a tied family
-  const bool last_column = shape.sets > s.components && !all;  // and nothing else
+  const bool all = k == s.components;                                // the moment of all rows, of a tied family
+  const bool last_column = shape.sets > s.components && !all;        // and nothing else
   if (shape.matrix && j + kAtOnce <= (last_column ? d : i)) return;  // the matrix is symmetric
 
   const std::int64_t size = start_size(s.component, s.components, d), slabs = start_slabs(rows, size);
