@@ -3,7 +3,7 @@
 //
 // Counted: instructions of a thread for a pair of row and component (a multiply-add is one), bytes through shared
 // memory and L2, exponentials. Assumed: 32 bytes per cycle and multiprocessor from L2, 128 from shared memory, 16
-// exponentials, the boost clock throughout. Fitted to bench/results/h100.json and h200.json: the share of the issue
+// exponentials, the boost clock throughout. Fitted to bench/results/h100.json: the share of the issue
 // slots that a regime fills (few warps are resident, and they wait for what they have issued, on any GPU alike), and
 // the time outside the pass over the rows. In most of those runs a row belongs to one component alone, so the shares
 // are those of scoring; accumulating is taken to be as good. Other GPUs have not been measured.
@@ -46,15 +46,15 @@ struct Regime {
 /// get 0.62 of the tensor cores' multiply-adds.
 constexpr Regime kRegimes[] = {
     {"points", 0.40, 0.40, {6, 2.5, 1.1}, {6, 3, 0}, {2, 2, 1}, {2, 2, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
-    {"fused", 0.21, 0.15, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
+    {"fused", 0.235, 0.235, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
     {"chunked", 0.092, 0.092, {11, 4, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 0, 0}},
     {"tensor", 0.245, 0.245, {11, 2, 0.47}, {11, 2, 0}, {4, 3, 0.39}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 4, 4.8}},
     {"tile", 0.1, 0.1, {16, 4, 1.5}, {16, 4, 0}, {8, 4, 1.5}, {8, 4, 0}, {0, 0, 0}, 12, 128, 2, {0, 0, 0}}};
 
-constexpr double kIssue = 128;         ///< instructions of threads that a multiprocessor issues in a cycle
-constexpr double kAttained = 0.9;      ///< of its float32 lanes, at best
-constexpr double kCyclesOfWhole = 12;  ///< of a block that does a whole fit, for a pair: it waits most of the time
-constexpr int kBlocksOfWhole = 3;      ///< on a multiprocessor
+constexpr double kIssue = 128;           ///< instructions of threads that a multiprocessor issues in a cycle
+constexpr double kAttained = 0.9;        ///< of its float32 lanes, at best
+constexpr double kCyclesOfWhole = 14.5;  ///< of a block that does a whole fit, for a pair: it waits most of the time
+constexpr int kBlocksOfWhole = 3;        ///< on a multiprocessor
 constexpr std::int64_t kRowsOfWhole = 4096;
 
 double cells(const SweepShape& s) {
@@ -64,7 +64,7 @@ double cells(const SweepShape& s) {
 
 /// The frame of the parameters, updates and the bound: chains of small launches, in which a matrix of D x D is
 /// factored column by column.
-double seconds_beside_pass(const SweepShape& s) { return cells(s) > 0 ? 15e-6 + 39e-6 * s.features : 60e-6; }
+double seconds_beside_pass(const SweepShape& s) { return cells(s) > 0 ? 46e-6 + 20e-6 * s.features : 60e-6; }
 
 const Regime& regime_named(std::string_view name) {
   return *std::find_if(std::begin(kRegimes), std::end(kRegimes) - 1, [&](const Regime& r) { return r.name == name; });
@@ -76,8 +76,8 @@ bool few_enough_for_points(int k, int d) {
   return d <= 4 && k <= 8 * slots;
 }
 double block_bytes(int d, int k, int points, int lists) {
-  const int padded = (d + 3) / 4 * 4;
-  return 4.0 * (double(padded) * (points + 4) + points) + 16.0 * ((k + 1) / 2) + lists;
+  const int padded = (d + 3) / 4 * 4, counts = (k + 1) / 2 * 16;
+  return 4.0 * (double(padded) * (points + 4) + points) + counts + lists;
 }
 
 }  // namespace
@@ -91,13 +91,13 @@ const GpuMachine* find_gpu(std::string_view description) {
 }
 
 std::string_view gpu_regime(const SweepShape& s) {
-  constexpr double kShared = 99 << 10, kSums = 320 << 20;
+  constexpr double kShared = 98 << 10, kSums = 320 << 20;
   if (s.rows <= kRowsOfWhole) return "whole";
   if (s.precision == Scalar::float64 || s.family != ComponentFamily::gaussian) return "tile";
   if (few_enough_for_points(s.components, s.features)) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
   const bool wide = cells(s) > 0 && s.features > 16;
-  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, wide ? 2048 : 1024) <= kShared;
+  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, wide ? 6144 : 3072) <= kShared;
   const double blocks = std::ceil(s.features / 4.0), sums = s.components * (1 + s.features + 8 * blocks * (blocks + 1));
   if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
     return "chunked";

@@ -22,7 +22,7 @@ static __global__ void __launch_bounds__(kListThreads, 1) run_list(OpList list, 
   if (!__syncthreads_or(*p.active)) return;  // all have read it before the bound may write it
   std::int64_t turn = 0;
   for (int i = 0; i < list.count; ++i) {
-    execute(list.ops[i], p, {0, units_of(list.ops[i], p)}, threadIdx.x, kListThreads, list.sweeping, turn);
+    execute<false>(list.ops[i], p, {0, units_of(list.ops[i], p)}, threadIdx.x, kListThreads, list.sweeping, turn);
     if (list.ops[i].meet) __syncthreads();
   }
 }
@@ -34,8 +34,8 @@ static __global__ void __launch_bounds__(kThreads, 1)
     if (!*p.active) continue;
     const std::int64_t units = units_of(*one.ops, p);
     std::int64_t turn = 0;
-    execute(*one.ops, p, {range.first, min(units, range.end)}, std::int64_t(blockIdx.x) * kThreads + threadIdx.x,
-            std::int64_t(gridDim.x) * kThreads, one.sweeping, turn);
+    execute<true>(*one.ops, p, {range.first, min(units, range.end)}, std::int64_t(blockIdx.x) * kThreads + threadIdx.x,
+                  std::int64_t(gridDim.x) * kThreads, one.sweeping, turn);
   }
 }
 

@@ -20,11 +20,11 @@ struct OpList {
   bool sweeping = false;  ///< part of a sweep, not of the start
 };
 
-/// One block per problem runs the list, without a mixture sweep in it.
+/// One block per problem runs the list, without a mixture sweep or start in it.
 cudaError_t enqueue_list(const OpList& list, const DeviceProblem* problems, std::int64_t count, cudaStream_t stream);
 
-/// One block per problem runs the list, a mixture sweep of that family in float32 (if any) included, up to `times`
-/// times or until the problem is over.
+/// One block per problem runs the list, a mixture sweep of that family in float32 (if any) included but no start, up to
+/// `times` times or until the problem is over.
 cudaError_t enqueue_whole(const OpList& list, std::optional<Component> sweep, int times, const DeviceProblem* problems,
                           std::int64_t count, cudaStream_t stream);
 

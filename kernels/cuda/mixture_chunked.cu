@@ -32,8 +32,8 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
       const RoundParts parts(view, slab, part);
       load_tile(view, at.tile, padded(view.features), shared.x);
       __syncthreads();
-      accumulate_components<RoundBlock>(first, last, parts.r, parts.scale, shared.list<std::uint16_t>(),
-                                        view.count(sums), [&](int k, const Lives& lives) {
+      accumulate_components<RoundBlock>(first, last, parts.r, parts.scale, shared.list(), view.count(sums),
+                                        [&](int k, const Lives& lives) {
                                           accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, shared.x, lives, sums);
                                         });
       __syncthreads();

@@ -8,12 +8,16 @@
 
 namespace cavi::kernels::cuda {
 
-inline constexpr int kTileBytes = 99 << 10;  ///< of shared memory: every GPU has them since sm_80
-/// A block of a pass that has points in shared memory, how many, and what an entry of a list of them takes.
+/// Shared memory of a block that every GPU has since sm_80, and what of it a tile may take: the rest is for the view
+/// and a few sums.
+inline constexpr int kBlockBytes = 99 << 10, kTileBytes = kBlockBytes - (1 << 10);
+/// A block of a pass that has points in shared memory, how many, and what an entry of a list of them takes: from 6
+/// bytes on a list has responsibilities of its own, else they take the place of those they were made of.
 template <int threads_, int points_, int entry = 2>
 struct BlockTile {
   static constexpr int threads = threads_, warps = threads / kWarp, points = points_;
   static constexpr int list_bytes = points * entry;
+  static constexpr bool in_place = entry < 6;
   static constexpr int stride = points + 4;                                      ///< between features: over the banks
   static constexpr int sharing = threads > points ? threads / points : 1;        ///< threads that normalise a point
   static constexpr int r_stride = points + (sharing > 1 ? kWarp / sharing : 0);  ///< between components, likewise
@@ -38,16 +42,15 @@ struct FusedChoice {
   bool r_shared = false;
   std::int64_t bytes = 0;
 };
-/// Calls visit(BlockTile) with the tiles of the fused pass, largest first, until it returns true.
+/// Calls visit(BlockTile) with the tiles of the fused pass, largest first, until it returns true. The smallest has
+/// lists with responsibilities of their own, so that it can do without shared ones.
 template <class Visit>
 CAVI_HOST_DEVICE constexpr void with_fused_tiles(Component c, int features, Visit visit) {
   if (fused_threads(c, features) == 128)
-    static_cast<void>(visit(BlockTile<128, 256>()));
+    static_cast<void>(visit(BlockTile<128, 256, 6>()));
   else if (!visit(BlockTile<256, 256>()) && !visit(BlockTile<256, 128>()))
-    static_cast<void>(visit(BlockTile<256, 64>()));
+    static_cast<void>(visit(BlockTile<256, 64, 6>()));
 }
-template <class Tile>
-inline constexpr bool kSmallestFused = Tile::threads == 128 || Tile::points == 64;
 /// The largest tile that holds responsibilities, else the smallest without.
 CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components, int features) {
   FusedChoice choice;

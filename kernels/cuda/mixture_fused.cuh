@@ -4,7 +4,7 @@
 /// before the next come. Responsibilities stay beside them where there is room, else in the slab's workspace.
 ///
 ///   respond      warps deal out components; a lane has a few points, parameters come by broadcast
-///   normalise    a thread per point, or neighbours in a warp that share the components
+///   normalise    a thread per point, or lanes of a warp that share the components
 ///   accumulate   a warp per component, over a list of the points that matter to it
 ///
 /// Parameters are read again for every tile, and should stay in L1: what is read once goes past it.
@@ -79,12 +79,7 @@ struct TileShared {
     lists = reinterpret_cast<std::byte*>(count + (components + 1) / 2 * 2);
     r = reinterpret_cast<float*>(lists + Tile::warps * Tile::list_bytes);
   }
-  /// Of this warp.
-  template <class Entry>
-  __device__ Entry* list() const {
-    static_assert(Tile::points * int(sizeof(Entry)) <= Tile::list_bytes);
-    return reinterpret_cast<Entry*>(lists + threadIdx.x / kWarp * Tile::list_bytes);
-  }
+  __device__ std::byte* list() const { return lists + threadIdx.x / kWarp * Tile::list_bytes; }  ///< of this warp
 };
 
 inline constexpr int kHalf = kTile / 2;  ///< points by which a pass goes on, at the least
@@ -148,11 +143,12 @@ __device__ inline double normalise_points(const MixtureView<F, float>& view, int
   return lse;
 }
 
-/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp. Those of the list
-/// take the place of its exponentials.
+/// Lists the points that matter to a component, and adds up all of its responsibilities, by a warp.
 template <class Tile>
-__device__ inline Lives list_live(float* r, const float* scale, std::uint16_t* list, float& count) {
-  const int lane = Warp::rank();
+__device__ inline Lives list_live(float* r, const float* scale, std::byte* list, float& count) {
+  const int lane = anew(Warp::rank());
+  float* to = Tile::in_place ? r : reinterpret_cast<float*>(list);
+  auto* point = reinterpret_cast<std::uint16_t*>(list + (Tile::in_place ? 0 : Tile::points * int(sizeof(float))));
   float at[Tile::points / kWarp];
   count = 0;
 #pragma unroll
@@ -168,19 +164,19 @@ __device__ inline Lives list_live(float* r, const float* scale, std::uint16_t* l
     const unsigned mask = __ballot_sync(kAllLanes, alive);
     if (alive) {
       const int place = n + __popc(mask & ((1u << lane) - 1));
-      r[place] = at[i];
-      list[place] = std::uint16_t(i * kWarp + lane);
+      to[place] = at[i];
+      point[place] = std::uint16_t(i * kWarp + lane);
     }
     n += __popc(mask);
   }
   count = warp_sum(count);
   __syncwarp();
-  return {r, list, n};
+  return {to, point, n};
 }
 
 /// Adds up components first, first + warps, ... below `last`, a warp each, with accumulate(k, lives).
 template <class Tile, class Accumulate>
-__device__ inline void accumulate_components(int first, int last, float* r, const float* scale, std::uint16_t* list,
+__device__ inline void accumulate_components(int first, int last, float* r, const float* scale, std::byte* list,
                                              double* counts, Accumulate accumulate) {
   for (int k = first + anew(int(threadIdx.x)) / kWarp; k < last; k += Tile::warps) {
     float count;
@@ -189,20 +185,6 @@ __device__ inline void accumulate_components(int first, int last, float* r, cons
     if (lives.count > 0) accumulate(k, lives);
     __syncwarp();
   }
-}
-
-/// The sum over the threads of a block, for thread 0.
-template <class Tile>
-__device__ inline double block_sum(double value) {
-  CAVI_SHARED(double, parts, [Tile::warps]);
-  value = warp_sum(value);
-  if (Warp::rank() == 0) parts[threadIdx.x / kWarp] = value;
-  __syncthreads();
-  value = 0;
-#pragma unroll
-  for (int w = 0; w < Tile::warps; w += 2) value += parts[w] + parts[w + 1];
-  __syncthreads();  // parts are those of the next problem, too
-  return value;
 }
 
 /// The pass over a slab by a block: respond(view, x, r) and accumulate(view, k, x, lives, sums) are the family's.
@@ -255,7 +237,7 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
     {
       const View view = shared.local();
       const TileShared<Tile> in = place(view);
-      accumulate_components<Tile>(0, view.components, r_of(view), in.scale, in.template list<std::uint16_t>(), in.count,
+      accumulate_components<Tile>(0, view.components, r_of(view), in.scale, in.list(), in.count,
                                   [&](int k, const Lives& lives) { accumulate(view, k, in.x, lives, sums_of(view)); });
     }
     __syncthreads();

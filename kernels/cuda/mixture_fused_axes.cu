@@ -41,8 +41,8 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
         in[i] = *reinterpret_cast<const Pack<kPoints>*>(x + (d + i) * Tile::stride + point);
 #pragma unroll
       for (int j = 0; j < kAbreast; ++j) {
-        // Half way, lest all loads come first and want more registers than there are.
-        if (F::kind == Component::diag && j == 4) __syncwarp();
+        // On the way, lest all loads come first and want more registers than there are.
+        if (F::kind == Component::diag && j > 0 && j % 2 == 0) __syncwarp();
         const Four<float> c = *reinterpret_cast<const Four<float>*>(centre + 4 * d + at[j]);
         Four<float> s = c;
         if constexpr (F::kind == Component::diag) s = *reinterpret_cast<const Four<float>*>(root + 4 * d + at[j]);
@@ -78,7 +78,7 @@ __device__ inline float sum_across(float value, int width) {
 template <class F, class Tile, int n>
 __device__ inline float accumulate_features(const View<F>& view, int k, const float* x, const Lives& lives,
                                             double* sums, int from, int width) {
-  const int lane = Warp::rank(), features = view.features;
+  const int lane = anew(Warp::rank()), features = view.features;
   const float* centre = view.packed_centre_of(k);
   const auto* root = view.packed_root_of(k);
   double* first = view.first(sums) + std::int64_t(k) * features;

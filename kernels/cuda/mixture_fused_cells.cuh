@@ -17,7 +17,7 @@ CAVI_HOST_DEVICE constexpr int lanes_of_cells(int rows) {
   return cells > 16 ? 32 : cells > 8 ? 16 : cells > 1 ? 8 : 1;
 }
 
-/// Moments of a component, a lane per cell and, where cells are few, several points at once. Nothing to fold: best for
+/// Moments of a component, a lane per cell and, where cells are few, several points at once. Little to fold: best for
 /// few points. width: lanes_of_cells(rows of cells).
 template <int width, class Tile>
 __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, const float* x, const Lives& lives,
@@ -25,7 +25,7 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
   // Lanes that meet in the end share what they store.
   constexpr int kSharing = kWarp / width < kCell ? kWarp / width : kCell, kColumns = kCell / kSharing;
   const int rows = int(cell_rows(view.features)), cells = rows * (rows + 1) / 2;
-  const int lane = Warp::rank(), features = view.features, part = lane / width;
+  const int lane = anew(Warp::rank()), features = view.features, part = lane / width;
   for (int from = 0; from < cells; from += width) {
     const int cell = min(from + lane % width, cells - 1);
     const bool mine = part < kSharing && from + lane % width < cells;

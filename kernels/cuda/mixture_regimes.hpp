@@ -52,7 +52,7 @@ cudaError_t launch_fused(KernelOf kernel_of, const MixtureSweepDevice& op, const
   with_fused_tiles(op.component, op.features, [&]<class Tile>(Tile tile) {
     if (Tile::points != choice.points) return false;
     MixturePass kernel = kernel_of(tile, std::true_type());
-    if constexpr (kSmallestFused<Tile>)
+    if constexpr (!Tile::in_place)
       if (!choice.r_shared) kernel = kernel_of(tile, std::false_type());
     error = launch_shared(kernel, dim3(unsigned(slice.slabs), unsigned(count)), Tile::threads, choice.bytes, stream, op,
                           problems, slice);

@@ -67,6 +67,15 @@ __device__ inline void with_problem(const MixtureSweepDevice& op, const DevicePr
   if (slab < view.slabs) work(view);
 }
 
+/// The sum over the threads of a block, for thread 0. Once in a kernel.
+__device__ inline double block_sum(double value) {
+  CAVI_SHARED(double, parts, [RoundBlock::warps]);
+  value = warp_sum(value);
+  if (Warp::rank() == 0) parts[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  return (parts[0] + parts[1]) + (parts[2] + parts[3]);
+}
+
 /// Responsibilities of a tile with respond(view, x, r), where rows have `height` features in shared memory.
 template <class Respond>
 __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceProblem* problems, Round round,
@@ -86,7 +95,7 @@ __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceP
       __syncthreads();
       const FullView view = shared.local();
       const RoundParts parts(view, slab, part);
-      lse = block_sum<RoundBlock>(normalise_points<RoundBlock>(view, 2 * at.tile, 2 * at.last, parts.r, parts.scale));
+      lse = block_sum(normalise_points<RoundBlock>(view, 2 * at.tile, 2 * at.last, parts.r, parts.scale));
     }
     if (threadIdx.x != 0) return;
     double& sum = *RoundParts(shared.local(), slab, part).lse;

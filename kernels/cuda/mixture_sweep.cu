@@ -12,9 +12,8 @@ namespace {
 
 constexpr int kFrameThreads = 128, kFrameWarps = kFrameThreads / kWarp;
 
-// put(problems, count) for as many problems as a grid has rows: a block has the problem blockIdx.y. Most kernels have
-// no loop over problems: what is found before a loop is kept in registers, a hundred of them. (Those of the fused
-// regime have one, and need fewer with it.)
+// put(problems, count) for as many problems as a grid has rows: a block has the problem blockIdx.y. Kernels have no
+// loop over problems: what is found before a loop is kept in registers, a hundred of them.
 template <class Put>
 cudaError_t in_grids(const DeviceProblem* problems, std::int64_t count, Put put) {
   constexpr std::int64_t kMost = 65535;

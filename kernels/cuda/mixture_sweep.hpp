@@ -21,7 +21,7 @@ enum class MixtureRegime {
   automatic,  ///< the best for the shape
   tile,       ///< any shape: a tile of rows at a time
   points,     ///< float32, few features, not too many components: statistics in registers
-  fused,      ///< float32: two tiles of rows in shared memory
+  fused,      ///< float32: half a tile of rows to two in shared memory
   chunked,    ///< float32, full, many statistics: rounds over a few tiles of every slab
   tensor,     ///< float32, full, 32 to 128 features: such rounds by tensor cores
 };

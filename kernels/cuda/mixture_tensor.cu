@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
     const RoundTile begin(shared, slab, round.number, 0);
     const int tiles = min(begin.last - begin.tile, kRoundTiles);
     const TileShared<RoundBlock> in(pool, sixteens * kSixteen, 0);
-    Live* live = in.list<Live>();
+    Live* live = reinterpret_cast<Live*>(in.list());
     MomentSums<most_products(sixteens)> moments;
     int points = 0;  // since the last flush
 #pragma unroll 1

@@ -6,6 +6,7 @@
 #include "kernels/cpu/thread_pool.hpp"
 #include "kernels/cuda/launch_plan.hpp"
 #include "kernels/cuda/lower.hpp"
+#include "kernels/cuda/mixture_float32.hpp"
 #include "kernels/cuda/problem_memory.hpp"
 #include "kernels/cuda/range.hpp"
 #include "kernels/cuda/row_store.hpp"
@@ -53,14 +54,13 @@ bool wants_tensor_cores() {
 /// Where blocks cannot have the shared memory that fast passes want, the plain one does. Tensor cores of float32 came
 /// with compute capability 8.
 Lowered for_device(Lowered lowered, int ordinal) {
-  constexpr int kWanted = 96 << 10;
   int shared = 0, major = 0;
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal), "asking for shared memory");
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal), "asking for compute capability");
   for (DeviceOp& op : lowered.sweep) {
     if (op.kind != DeviceOp::Kind::mixture_sweep) continue;
     op.mixture_sweep.tensor_cores = major >= 8 && wants_tensor_cores();
-    if (shared < kWanted) op.mixture_sweep.regime = MixtureRegime::tile;
+    if (shared < kBlockBytes) op.mixture_sweep.regime = MixtureRegime::tile;
   }
   return lowered;
 }

@@ -14,7 +14,7 @@
 namespace cavi::kernels::cuda {
 
 /// Responsibility of component k for row n of the problem. A random one needs the sum over all components: see
-/// row_scale.
+/// given_scale.
 __device__ inline double given_value(const DeviceResponsibilities& given, std::int64_t first_row, std::int64_t n, int k,
                                      int components) {
   if (given.labels) return given.labels[first_row + n] == k ? 1 : 0;
@@ -115,7 +115,9 @@ __device__ void start_unit(const DeviceMixtureStart& s, const DeviceProblem& p, 
       if (r != 0) add(n, r);
     }
   else
-    for_labelled(s.given.labels + first_row, k, begin, end, [&](std::int64_t n) { add(n, weight_of(n)); });
+    for_labelled(s.given.labels + first_row, k, begin, end, [&](std::int64_t n) {
+      if (const double r = weight_of(n); r != 0) add(n, r);
+    });
 
   double* out = p[s.sums] + slab * size;
   double *count = out + k, *moment = out + s.components + std::int64_t(k) * d;

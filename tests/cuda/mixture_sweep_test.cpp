@@ -8,8 +8,10 @@
 #include <cmath>
 #include <limits>
 #include <ostream>
+#include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace cavi::test {
@@ -135,6 +137,49 @@ INSTANTIATE_TEST_SUITE_P(Points, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::points, kEvery, {Scalar::float32})), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
+
+// More components leave room for fewer points, and in the end for none of their responsibilities.
+class FusedTileTest : public testing::TestWithParam<Component> {};
+
+TEST_P(FusedTileTest, FollowsTheDefinition) {
+  const Component c = GetParam();
+  std::set<std::pair<int, bool>> tiles;
+  const auto expect_definition = [&](int components, int features, std::int64_t rows) {
+    emulator::reset();
+    SCOPED_TRACE(testing::Message() << "N " << rows << " K " << components << " D " << features);
+    const MixtureProblem p =
+        random_mixture({c, rows, components, features, 2, rows % 2 == 0, rows % 3 == 0, unsigned(components)});
+    const Moments expected = definition(p);
+    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::fused, 1);
+    sweep.sweep();
+    expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
+    const kernels::cuda::FusedChoice choice = kernels::cuda::fused_choice(c, components, features);
+    tiles.insert({choice.points, choice.r_shared});
+  };
+  for (const auto& [components, features] : {std::pair{70, 5}, {120, 5}, {200, 5}, {350, 5}, {130, 13}})
+    for (const std::int64_t rows : {1, 65, 300}) expect_definition(components, features, rows);
+  EXPECT_EQ(tiles, (std::set<std::pair<int, bool>>{{256, true}, {128, true}, {64, true}, {64, false}}));
+  if (c != Component::full) return;
+  for (const int features : {20, 40})
+    for (const std::int64_t rows : {1, 257}) expect_definition(100, features, rows);
+  EXPECT_EQ(tiles.count({256, false}), 1u);
+}
+
+// Where blocks have the least shared memory that passes want: tiles that fill it, one of them to the last kilobyte.
+TEST_P(FusedTileTest, FitsIntoTheSmallestBlock) {
+  emulator::Options options;
+  options.architecture = emulator::sm_86();
+  for (int components = 70; components < 90; ++components) {
+    emulator::reset(options);
+    const MixtureProblem p = random_mixture({GetParam(), 3, components, 12, 2});
+    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::fused);
+    sweep.sweep();
+    EXPECT_EQ(sweep.failure(), kernels::cuda::kNoFailure);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FusedTileTest, testing::ValuesIn(kEvery),
+                         [](const auto& component) { return name_of(component.param); });
 
 INSTANTIATE_TEST_SUITE_P(Chunked, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::chunked, {Component::full}, {Scalar::float32})),
