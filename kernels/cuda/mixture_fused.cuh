@@ -183,7 +183,7 @@ __device__ inline void accumulate_components(int first, int last, float* r, cons
     const Lives lives = list_live<Tile>(r + k * Tile::r_stride, scale, list, count);
     if (Warp::rank() == 0) counts[k] += double(count);
     if (lives.count > 0) accumulate(k, lives);
-    __syncwarp();
+    __syncwarp();  // before the list is written anew
   }
 }
 
