@@ -21,21 +21,20 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
   const int groups = (op.components + kGroup - 1) / kGroup;
   const std::int64_t slab = round.first_slab + blockIdx.x / groups;
   const int first = int(blockIdx.x % groups) * kGroup, last = min(first + kGroup, op.components);
-  with_problem(op, problems, slab, [&](const FullView& shared_one) {
-    const FullView view = shared_one.local();
+  with_problem(op, problems, slab, [&](const FullView& shared) {
+    const FullView view = shared.local();
     double* sums = view.sums + slab * view.slab_sums;
     if (round.number == 0) clear_sums(view, first, last, sums);
-    const TileShared<RoundBlock> shared(pool, view.features, 0);
+    const TileShared<RoundBlock> in(pool, view.features, 0);
     for (int part = 0; part < kRoundTiles; ++part) {
       const RoundTile at(view, slab, round.number, part);
       if (at.tile >= at.last) break;
       const RoundParts parts(view, slab, part);
-      load_tile(view, at.tile, padded(view.features), shared.x);
+      load_tile(view, at.tile, padded(view.features), in.x);
       __syncthreads();
-      accumulate_components<RoundBlock>(first, last, parts.r, parts.scale, shared.list(), view.count(sums),
-                                        [&](int k, const Lives& lives) {
-                                          accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, shared.x, lives, sums);
-                                        });
+      accumulate_components<RoundBlock>(
+          first, last, parts.r, parts.scale, in.list(), view.count(sums),
+          [&](int k, const Lives& lives) { accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, in.x, lives, sums); });
       __syncthreads();
     }
     if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);

@@ -11,6 +11,7 @@ namespace cavi::kernels::cuda {
 /// Shared memory of a block that every GPU has since sm_80, and what of it a tile may take: the rest is for the view
 /// and a few sums.
 inline constexpr int kBlockBytes = 99 << 10, kTileBytes = kBlockBytes - (1 << 10);
+
 /// A block of a pass that has points in shared memory, how many, and what an entry of a list of them takes: from 6
 /// bytes on a list has responsibilities of its own, else they take the place of those they were made of.
 template <int threads_, int points_, int entry = 2>
@@ -42,25 +43,30 @@ struct FusedChoice {
   bool r_shared = false;
   std::int64_t bytes = 0;
 };
-/// Calls visit(BlockTile) with the tiles of the fused pass, largest first, until it returns true. The smallest has
+/// Calls visit(BlockTile) with the tiles of so many threads, largest first, until it returns true. The smallest has
 /// lists with responsibilities of their own, so that it can do without shared ones.
-template <class Visit>
-CAVI_HOST_DEVICE constexpr void with_fused_tiles(Component c, int features, Visit visit) {
-  if (fused_threads(c, features) == 128)
+template <int threads, class Visit>
+CAVI_HOST_DEVICE constexpr void with_fused_tiles(Visit visit) {
+  if constexpr (threads == 128)
     static_cast<void>(visit(BlockTile<128, 256, 6>()));
   else if (!visit(BlockTile<256, 256>()) && !visit(BlockTile<256, 128>()))
     static_cast<void>(visit(BlockTile<256, 64, 6>()));
 }
 /// The largest tile that holds responsibilities, else the smallest without.
-CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components, int features) {
+template <int threads>
+CAVI_HOST_DEVICE constexpr FusedChoice fused_choice_of(int components, int features) {
   FusedChoice choice;
-  with_fused_tiles(c, features, [&](auto tile) {
+  with_fused_tiles<threads>([&](auto tile) {
     const std::int64_t rows = tile.bytes(features, components), r = tile.r_bytes(components);
     const bool r_shared = rows + r <= kTileBytes;
     choice = {rows <= kTileBytes ? tile.points : 0, r_shared, rows + (r_shared ? r : 0)};
     return r_shared;
   });
   return choice;
+}
+CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components, int features) {
+  return fused_threads(c, features) == 128 ? fused_choice_of<128>(components, features)
+                                           : fused_choice_of<256>(components, features);
 }
 
 /// The pass with statistics in registers: components of a thread, and lanes that share a point.

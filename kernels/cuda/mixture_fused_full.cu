@@ -219,12 +219,9 @@ __global__ void __launch_bounds__(Tile::threads, 2)
 cudaError_t enqueue_fused_full_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                     MixtureSlice slice, cudaStream_t stream) {
   const auto enqueue = [&]<int D>(std::integral_constant<int, D>) {
-    return launch_fused(
+    return launch_fused<fused_threads(Component::full, D)>(
         []<class Tile, bool r_shared>(Tile, std::bool_constant<r_shared>) -> MixturePass {
-          if constexpr (Tile::threads == fused_threads(Component::full, D))
-            return fused_full_kernel<D, Tile, r_shared>;
-          else
-            return nullptr;
+          return fused_full_kernel<D, Tile, r_shared>;
         },
         op, problems, count, slice, stream);
   };

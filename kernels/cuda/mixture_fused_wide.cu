@@ -24,12 +24,9 @@ __global__ void __launch_bounds__(Tile::threads, 2)
 
 cudaError_t enqueue_fused_wide_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                     MixtureSlice slice, cudaStream_t stream) {
-  return launch_fused(
+  return launch_fused<fused_threads(Component::full, kFusedFeatures + 1)>(
       []<class Tile, bool r_shared>(Tile, std::bool_constant<r_shared>) -> MixturePass {
-        if constexpr (Tile::threads == fused_threads(Component::full, kFusedFeatures + 1))
-          return fused_wide_kernel<Tile, r_shared>;
-        else
-          return nullptr;
+        return fused_wide_kernel<Tile, r_shared>;
       },
       op, problems, count, slice, stream);
 }

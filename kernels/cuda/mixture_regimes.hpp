@@ -43,13 +43,13 @@ cudaError_t launch_shared(void (*kernel)(P...), dim3 grid, dim3 block, std::int6
 
 using MixturePass = void (*)(MixtureSweepDevice, const DeviceProblem*, MixtureSlice);
 
-/// A block per slab of the fused pass by kernel_of(BlockTile(), std::bool_constant<r_shared>()).
-template <class KernelOf>
+/// A block of so many threads per slab of the fused pass, by kernel_of(BlockTile(), std::bool_constant<r_shared>()).
+template <int threads, class KernelOf>
 cudaError_t launch_fused(KernelOf kernel_of, const MixtureSweepDevice& op, const DeviceProblem* problems,
                          std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
-  const FusedChoice choice = fused_choice(op.component, op.components, op.features);
+  const FusedChoice choice = fused_choice_of<threads>(op.components, op.features);
   cudaError_t error = cudaErrorInvalidValue;
-  with_fused_tiles(op.component, op.features, [&]<class Tile>(Tile tile) {
+  with_fused_tiles<threads>([&]<class Tile>(Tile tile) {
     if (Tile::points != choice.points) return false;
     MixturePass kernel = kernel_of(tile, std::true_type());
     if constexpr (!Tile::in_place)

@@ -27,6 +27,19 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << name_of(c.component) << (c.precision == Scalar::float32 ? "32" : "64");
 }
 
+/// By a sweep on a fresh device: memory is never used twice.
+void expect_definition(const MixtureProblem& p, Scalar precision, MixtureRegime regime = MixtureRegime::automatic,
+                       int most_slabs = 1024) {
+  emulator::reset();
+  SCOPED_TRACE(testing::Message() << "N " << p.rows << " K " << p.components << " D " << p.features);
+  const Moments expected = definition(p);
+  DeviceSweep sweep({p}, precision, regime, most_slabs);
+  sweep.sweep();
+  expect_moments(sweep, expected, p, tolerance_of(precision, expected));
+  EXPECT_EQ(sweep.failure(), kernels::cuda::kNoFailure);
+  EXPECT_EQ(emulator::reports().size(), 0u);
+}
+
 class DeviceSweepTest : public testing::TestWithParam<Case> {
  protected:
   DeviceSweep swept(const std::vector<MixtureProblem>& problems) const {
@@ -37,16 +50,8 @@ class DeviceSweepTest : public testing::TestWithParam<Case> {
   bool sweeps(int features) const {
     return GetParam().regime != MixtureRegime::points || features <= kernels::cuda::kPointsFeatures;
   }
-  void expect_definition(Shape shape) const {
-    emulator::reset();  // memory is never used twice
-    shape.component = GetParam().component;
-    SCOPED_TRACE(testing::Message() << "N " << shape.rows << " K " << shape.components << " D " << shape.features);
-    const MixtureProblem p = random_mixture(shape);
-    const Moments expected = definition(p);
-    DeviceSweep sweep = swept({p});
-    expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
-    EXPECT_EQ(sweep.failure(), kernels::cuda::kNoFailure);
-    EXPECT_EQ(emulator::reports().size(), 0u);
+  void expect_definition(const Shape& shape, int most_slabs = 1024) const {
+    test::expect_definition(random_mixture(shape), GetParam().precision, GetParam().regime, most_slabs);
   }
 };
 
@@ -63,13 +68,7 @@ TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
 
 // A slab that a block goes through tile by tile, and one after another.
 TEST_P(DeviceSweepTest, FollowsTheDefinitionInLongSlabs) {
-  const MixtureProblem p = random_mixture({GetParam().component, 2500, 4, 3, 2, false, true});
-  const Moments expected = definition(p);
-  for (const int slabs : {1, 3}) {
-    DeviceSweep sweep({p}, GetParam().precision, GetParam().regime, slabs);
-    sweep.sweep();
-    expect_moments(sweep, expected, p, tolerance_of(GetParam().precision, expected));
-  }
+  for (const int slabs : {1, 3}) expect_definition({GetParam().component, 2500, 4, 3, 2, false, true}, slabs);
 }
 
 TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
@@ -144,24 +143,19 @@ class FusedTileTest : public testing::TestWithParam<Component> {};
 TEST_P(FusedTileTest, FollowsTheDefinition) {
   const Component c = GetParam();
   std::set<std::pair<int, bool>> tiles;
-  const auto expect_definition = [&](int components, int features, std::int64_t rows) {
-    emulator::reset();
-    SCOPED_TRACE(testing::Message() << "N " << rows << " K " << components << " D " << features);
-    const MixtureProblem p =
-        random_mixture({c, rows, components, features, 2, rows % 2 == 0, rows % 3 == 0, unsigned(components)});
-    const Moments expected = definition(p);
-    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::fused, 1);
-    sweep.sweep();
-    expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
+  const auto sweep = [&](int components, int features, std::int64_t rows) {
+    expect_definition(
+        random_mixture({c, rows, components, features, 2, rows % 2 == 0, rows % 3 == 0, unsigned(components)}),
+        Scalar::float32, MixtureRegime::fused, 1);
     const kernels::cuda::FusedChoice choice = kernels::cuda::fused_choice(c, components, features);
     tiles.insert({choice.points, choice.r_shared});
   };
   for (const auto& [components, features] : {std::pair{70, 5}, {120, 5}, {200, 5}, {350, 5}, {130, 13}})
-    for (const std::int64_t rows : {1, 65, 300}) expect_definition(components, features, rows);
+    for (const std::int64_t rows : {1, 65, 300}) sweep(components, features, rows);
   EXPECT_EQ(tiles, (std::set<std::pair<int, bool>>{{256, true}, {128, true}, {64, true}, {64, false}}));
   if (c != Component::full) return;
   for (const int features : {20, 40})
-    for (const std::int64_t rows : {1, 257}) expect_definition(100, features, rows);
+    for (const std::int64_t rows : {1, 257}) sweep(100, features, rows);
   EXPECT_EQ(tiles.count({256, false}), 1u);
 }
 
@@ -192,15 +186,9 @@ INSTANTIATE_TEST_SUITE_P(Tensor, DeviceSweepTest,
 // The features that tensor cores are for: every way in which a matrix is cut into parts, and its edges.
 TEST(TensorSweepTest, FollowsTheDefinitionForManyFeatures) {
   for (const int d : {32, 33, 48, 64, 65, 96, 111, 128})
-    for (const std::int64_t rows : {0, 1, 127, 128, 129}) {
-      emulator::reset();
-      SCOPED_TRACE(testing::Message() << "N " << rows << " D " << d);
-      const MixtureProblem p = random_mixture({Component::full, rows, 3, d, 2, false, rows % 2 == 1, unsigned(d)});
-      const Moments expected = definition(p);
-      DeviceSweep sweep({p}, Scalar::float32);
-      sweep.sweep();
-      expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
-    }
+    for (const std::int64_t rows : {0, 1, 127, 128, 129})
+      expect_definition(random_mixture({Component::full, rows, 3, d, 2, false, rows % 2 == 1, unsigned(d)}),
+                        Scalar::float32);
 }
 
 // More points of a component than float32 sums may bear, and more tiles of a slab than a round has.
