@@ -24,9 +24,7 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 cmake -DPROJECT_SOURCE_DIR="$PWD" -DPROJECT_BINARY_DIR="$build" -P cmake/families.cmake
 compile() {
-  local level=-O3
-  [[ $1 != */whole?(_diag|_tied).cu ]] || level=-O1  # as in kernels/CMakeLists.txt
-  "${NVCC:-nvcc}" -std=c++20 -Xptxas "$level" -arch="sm_$2" -I. -Iinclude -I"$build/generated" -Xptxas -v --fmad=false --expt-relaxed-constexpr -cubin \
+  "${NVCC:-nvcc}" -std=c++20 -arch="sm_$2" -I. -Iinclude -I"$build/generated" -Xptxas -v --fmad=false --expt-relaxed-constexpr -cubin \
     -o "$build/$2.$(basename "$1" .cu).cubin" "$1" 2>"$build/$2.$(basename "$1" .cu).ptxas" ||
     { cat "$build/$2.$(basename "$1" .cu).ptxas" >&2; return 1; }
 }

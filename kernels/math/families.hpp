@@ -91,7 +91,7 @@ CAVI_HOST_DEVICE inline double gaussian_entropy(int n, double log_precision) {
 /// From u_matrix = W^-1: u_matrix = nu W, u_log = E ln|L|, and the entropy. With a_i = (nu - i) / 2, i = 0..D-1,
 ///   H = sum_i [gamma_entropy(a_i) + (D - 1 - i) / 2 digamma(a_i)] + D (D - 1) / 4 (1 + ln pi) + (D + 1) / 2 ln|2 W|.
 template <class Team>
-CAVI_HOST_DEVICE Moment wishart_moments(double nu, int d, double* u_matrix, double* u_log, Team team) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment wishart_moments(double nu, int d, double* u_matrix, double* u_log, Team team) {
   if (!finite(nu)) return {0, Failure::not_finite};
   if (!(nu > d - 1)) return {0, Failure::degrees_of_freedom};
   if (cholesky(u_matrix, d, team) >= 0) return {0, Failure::inverse_scale};
@@ -115,7 +115,7 @@ CAVI_HOST_DEVICE Moment wishart_moments(double nu, int d, double* u_matrix, doub
 
 /// exp(h'x + x'Px): slots h [M], P [M x M]; u = E x, E xx'. Precision -2P, mean (-2P)^-1 h.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment gaussian(const double* const* eta, double* const* u, int m, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment gaussian(const double* const* eta, double* const* u, int m, Team team = {}) {
   double *mean = u[0], *second = u[1];
   detail::symmetrise(eta[1], m, second, team);
   if (cholesky(second, m, team) >= 0) return {0, Failure::precision};
@@ -145,8 +145,9 @@ CAVI_HOST_DEVICE inline std::ptrdiff_t workspace_size(const Partition& partition
 /// entry u[0] holds the means from before; on return E xx' holds products of means outside the blocks. The entropy is
 /// the sum over blocks.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment gaussian_blocks(const double* const* eta, double* const* u, int m, const Partition& partition,
-                                        double* workspace, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment gaussian_blocks(const double* const* eta, double* const* u, int m,
+                                                         const Partition& partition, double* workspace,
+                                                         Team team = {}) {
   double *mean = u[0], *second = u[1];
   std::ptrdiff_t squares = 0;
   for (int b = 0; b < partition.blocks; ++b) {
@@ -196,7 +197,7 @@ CAVI_HOST_DEVICE Moment gaussian_blocks(const double* const* eta, double* const*
 /// exp(<E, L> + e ln|L|): slots E [D x D], e [1]; u = E L, E ln|L|. nu = 2 e + D + 1, W^-1 = -2E, E L = nu W. For D = 1
 /// the Gamma of shape e + 1 and rate -E.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment wishart(const double* const* eta, double* const* u, int d, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment wishart(const double* const* eta, double* const* u, int d, Team team = {}) {
   detail::symmetrise(eta[0], d, u[0], team);
   return detail::wishart_moments(2 * *eta[1] + d + 1, d, u[0], u[1], team);
 }
@@ -206,7 +207,8 @@ CAVI_HOST_DEVICE Moment wishart(const double* const* eta, double* const* u, int 
 /// mean m_j = h_j / beta_j and precision beta_j L, beta_j = -2 p_j; L is Wishart with nu = 2 e - J + D + 1 and
 /// W^-1 = -2E - sum_j beta_j m_j m_j'.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment normal_wishart(const double* const* eta, double* const* u, int d, int j_means, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment normal_wishart(const double* const* eta, double* const* u, int d, int j_means,
+                                                        Team team = {}) {
   const double *h = eta[2], *p = eta[3];
   double *precision = u[0], *precision_mean = u[2], *quadratic = u[3];
   detail::symmetrise(eta[0], d, precision, team);
@@ -237,7 +239,8 @@ CAVI_HOST_DEVICE Moment normal_wishart(const double* const* eta, double* const* 
 
 /// exp(sum_k eta_k ln pi_k) on the simplex: concentrations 1 + eta; u = E ln pi.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment dirichlet(const double* const* eta, double* const* u, int k_categories, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment dirichlet(const double* const* eta, double* const* u, int k_categories,
+                                                   Team team = {}) {
   double total = 0, entropy = 0;
   bool positive = true;
   for (int k = team.rank(); k < k_categories; k += team.size()) {
@@ -261,7 +264,8 @@ CAVI_HOST_DEVICE Moment dirichlet(const double* const* eta, double* const* u, in
 /// ln pi_k, which are linearly dependent; u = the three expectations. v_k is Beta with parameters
 /// a_k = 1 + eta0_k + eta2_k and b_k = 1 + eta1_k + sum_{j > k} eta2_j. For K = 1 with eta2 = 0 the Beta.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment sticks(const double* const* eta, double* const* u, int k_sticks, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment sticks(const double* const* eta, double* const* u, int k_sticks,
+                                                Team team = {}) {
   if (team.rank() == 0) {
     double tail = 0;
     for (int k = k_sticks - 1; k >= 0; --k) {
@@ -298,7 +302,8 @@ CAVI_HOST_DEVICE Moment sticks(const double* const* eta, double* const* u, int k
 
 /// exp(sum_k eta_k z_k) on one-hot z: u = the probabilities, softmax(eta). A category of logit -infinity gets 0.
 template <class Team = Alone>
-CAVI_HOST_DEVICE Moment categorical(const double* const* eta, double* const* u, int k_categories, Team team = {}) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE Moment categorical(const double* const* eta, double* const* u, int k_categories,
+                                                     Team team = {}) {
   double largest = -HUGE_VAL, sum = 0, spread = 0;
   for (int k = 0; k < k_categories; ++k) largest = std::fmax(largest, eta[0][k]);
   if (largest == -HUGE_VAL) return {0, Failure::logits};

@@ -65,7 +65,7 @@ CAVI_HOST_DEVICE inline double digamma_rest(double x) {
 
 }  // namespace detail
 
-CAVI_HOST_DEVICE inline double lgamma(double x) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE inline double lgamma(double x) {
   if (x >= detail::kAsymptotic) return (x - 0.5) * (std::log(x) - 1) + (kLog2Pi - 1) / 2 + detail::stirling_rest(x);
   if (x < 1) return detail::lgamma_between_roots(x) - std::log(x);
   if (x <= 2) return detail::lgamma_between_roots(x - 1);
@@ -81,7 +81,7 @@ CAVI_HOST_DEVICE inline double lgamma_rise(double x, double h) {
          detail::stirling_rest(x);
 }
 
-CAVI_HOST_DEVICE inline double digamma(double x) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE inline double digamma(double x) {
   if (x >= detail::kAsymptotic) return std::log(x) - 0.5 / x - detail::digamma_rest(x);
   if (x < 1) return detail::digamma_about_root(x + 1) - 1 / x;
   double sum = 0;
@@ -91,7 +91,7 @@ CAVI_HOST_DEVICE inline double digamma(double x) {
 
 /// a + ln Gamma(a) + (1 - a) digamma(a), the entropy of a Gamma variable of shape a and rate one. Entropies of the
 /// Gamma, Wishart, Beta and Dirichlet families are sums of it; for large a the terms of size a ln a are gone.
-CAVI_HOST_DEVICE inline double gamma_entropy(double a) {
+CAVI_OUT_OF_LINE CAVI_HOST_DEVICE inline double gamma_entropy(double a) {
   if (a >= detail::kAsymptotic)
     return 0.5 * std::log(a) + (kLog2Pi + 1) / 2 - 0.5 / a + detail::stirling_rest(a) +
            (a - 1) * detail::digamma_rest(a);
