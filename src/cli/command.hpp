@@ -19,6 +19,9 @@ struct InputError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// All of `cavi`: the exit code. Throws nothing.
+int run_command_line(int argc, char** argv);
+
 struct Command {
   CLI::App* parser;
   std::function<void()> run;

@@ -40,21 +40,21 @@ class DeviceSweep {
     op_.count = 4, op_.first = 5, op_.second = 6, op_.entropy = 7;
     op_.operation = 9, op_.regime = regime, op_.most_slabs = most_slabs;
     for (const auto& problem : problems_) add(problem);
-    table_ = std::make_unique<DeviceArray<DeviceProblem>>(device_);
+    put_behind(0);
   }
 
   MixtureSweepDevice& op() { return op_; }
   /// The pass may come in several slices.
   void sweep(int slices = 1) {
-    const std::int64_t slabs = kernels::cuda::mixture_slabs(op_, max_rows_), count = std::int64_t(device_.size());
+    const std::int64_t slabs = kernels::cuda::mixture_slabs(op_, max_rows_);
     const programs::Stream stream;
     const programs::Quiesce quiesce;
-    check(enqueue_mixture_frame(op_, table_->data(), count, stream.handle));
+    check(enqueue_mixture_frame(op_, table_->data(), count_, stream.handle));
     for (int s = 0; s < slices; ++s) {
       const std::int64_t first = s * slabs / slices, last = (s + 1) * slabs / slices;
-      check(enqueue_mixture_pass(op_, table_->data(), count, max_rows_, {first, last - first}, stream.handle));
+      check(enqueue_mixture_pass(op_, table_->data(), count_, max_rows_, {first, last - first}, stream.handle));
     }
-    check(enqueue_mixture_finish(op_, table_->data(), count, max_rows_, stream.handle));
+    check(enqueue_mixture_finish(op_, table_->data(), count_, max_rows_, stream.handle));
     check(cudaStreamSynchronize(stream.handle));
     fetch();
   }
@@ -62,7 +62,7 @@ class DeviceSweep {
   void sweep_block() {
     const programs::Quiesce quiesce;
     check(kernels::cuda::with_sweep_types(op_, [&]<class F, class T>(F, T) {
-      return kernels::cuda::launch(block_kernel<F, T>, unsigned(device_.size()), kernels::cuda::kTile, 0, nullptr, op_,
+      return kernels::cuda::launch(block_kernel<F, T>, unsigned(count_), kernels::cuda::kTile, 0, nullptr, op_,
                                    table_->data());
     }));
     check(cudaDeviceSynchronize());
@@ -71,6 +71,16 @@ class DeviceSweep {
   void deactivate(std::size_t problem) {
     const int no = 0;
     check(cudaMemcpy(active_[problem]->data(), &no, sizeof no, cudaMemcpyHostToDevice));
+  }
+
+  /// So many problems that are over come first.
+  void put_behind(std::size_t others) {
+    DeviceProblem over = device_[0];
+    over.active = never_.data();
+    std::vector<DeviceProblem> all(others, over);
+    all.insert(all.end(), device_.begin(), device_.end());
+    table_ = std::make_unique<DeviceArray<DeviceProblem>>(all);
+    count_ = std::int64_t(all.size());
   }
 
   /// Of the problem that select() named, the first otherwise.
@@ -148,8 +158,9 @@ class DeviceSweep {
   std::vector<std::unique_ptr<DeviceArray<kernels::cuda::Failure>>> failure_;
   std::vector<std::unique_ptr<DeviceArray<int>>> active_;
   std::vector<DeviceProblem> device_;
+  DeviceArray<int> never_{std::vector<int>{0}};
   std::unique_ptr<DeviceArray<DeviceProblem>> table_;
-  std::int64_t max_rows_ = 0;
+  std::int64_t count_ = 0, max_rows_ = 0;
   std::size_t selected_ = 0;
   std::vector<std::vector<std::vector<double>>> results_;
 };

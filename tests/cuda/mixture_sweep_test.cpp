@@ -115,6 +115,15 @@ TEST_P(DeviceSweepTest, AProblemThatIsOverIsLeftAlone) {
   EXPECT_FALSE(std::isnan(sweep.entropy()) || std::isnan(sweep.count()[0]));
 }
 
+TEST(DeviceSweep, MoreProblemsThanAGridHasRows) {
+  const MixtureProblem p = random_mixture({Component::diag, 40, 2, 1, 2});
+  DeviceSweep alone({p}, Scalar::float32, MixtureRegime::points), last({p}, Scalar::float32, MixtureRegime::points);
+  alone.sweep();
+  last.put_behind(65536);
+  last.sweep();
+  EXPECT_EQ(last.outputs(), alone.outputs());
+}
+
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const Case& c = info.param;
   return name_of(c.component) + (c.precision == Scalar::float32 ? "32" : "64");
