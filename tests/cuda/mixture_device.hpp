@@ -75,8 +75,9 @@ class DeviceSweep {
 
   /// So many problems that are over come first.
   void put_behind(std::size_t others) {
+    never_ = std::make_unique<DeviceArray<int>>(std::vector<int>{0});
     DeviceProblem over = device_[0];
-    over.active = never_.data();
+    over.active = never_->data();
     std::vector<DeviceProblem> all(others, over);
     all.insert(all.end(), device_.begin(), device_.end());
     table_ = std::make_unique<DeviceArray<DeviceProblem>>(all);
@@ -158,7 +159,7 @@ class DeviceSweep {
   std::vector<std::unique_ptr<DeviceArray<kernels::cuda::Failure>>> failure_;
   std::vector<std::unique_ptr<DeviceArray<int>>> active_;
   std::vector<DeviceProblem> device_;
-  DeviceArray<int> never_{std::vector<int>{0}};
+  std::unique_ptr<DeviceArray<int>> never_;
   std::unique_ptr<DeviceArray<DeviceProblem>> table_;
   std::int64_t count_ = 0, max_rows_ = 0;
   std::size_t selected_ = 0;
