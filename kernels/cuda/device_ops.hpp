@@ -140,11 +140,6 @@ struct DeviceBound {
   bool last = false;
 };
 
-/// Some units of an operation.
-struct UnitRange {
-  std::int64_t first = 0, end = 0;
-};
-
 struct DeviceOp {
   enum class Kind { contract, fill, moments, mixture_sweep, mixture_start, assign_start, bound };
   Kind kind = Kind::fill;

@@ -4,8 +4,8 @@
 
 #include "kernels/cuda/contract.cuh"
 #include "kernels/cuda/device_ops.hpp"
+#include "kernels/cuda/given.cuh"
 #include "kernels/cuda/moments.cuh"
-#include "kernels/cuda/start.cuh"
 #include "kernels/cuda/team.hpp"
 
 namespace cavi::kernels::cuda {
@@ -58,67 +58,50 @@ __device__ inline std::int64_t units_of(const DeviceOp& op, const DeviceProblem&
     case DeviceOp::Kind::contract: return contract_units(op.contract, p);
     case DeviceOp::Kind::fill: return fill_units(op.fill, p);
     case DeviceOp::Kind::moments: return p.size(op.moments.elements);
-    case DeviceOp::Kind::mixture_start: return start_units(op.mixture_start, p.rows[op.mixture_start.source].count);
     case DeviceOp::Kind::assign_start: return p.size(op.assign_start.elements);
     case DeviceOp::Kind::bound: return 1;
-    case DeviceOp::Kind::mixture_sweep: break;  // has kernels of its own
+    case DeviceOp::Kind::mixture_start:
+    case DeviceOp::Kind::mixture_sweep: break;  // have kernels of their own
   }
   return 0;
 }
 
-// Functions of their own: ptxas takes its time over one that holds them all.
+// A function of its own: ptxas takes its time over one that holds all.
 template <class Team>
-__device__ CAVI_NOINLINE void team_contract(const DeviceContract& c, const DeviceProblem& p, std::int64_t unit) {
+__device__ CAVI_OUT_OF_LINE void team_contract(const DeviceContract& c, const DeviceProblem& p, std::int64_t unit) {
   contract_unit(c, p, unit, Team());
-}
-template <class Team>
-__device__ CAVI_NOINLINE void team_moments(const DeviceMoments& m, const DeviceProblem& p, std::int64_t unit,
-                                           int number) {
-  moments_unit(m, p, unit, number, Team());
-}
-template <class T>
-__device__ CAVI_NOINLINE void warp_start(const DeviceMixtureStart& s, const DeviceProblem& p, std::int64_t unit) {
-  start_unit<T>(s, p, unit);
 }
 
 __device__ inline void thread_unit(const DeviceOp& op, const DeviceProblem& p, std::int64_t unit, bool sweeping) {
   switch (op.kind) {
     case DeviceOp::Kind::contract: return team_contract<math::Alone>(op.contract, p, unit);
     case DeviceOp::Kind::fill: return fill_unit(op.fill, p, unit);
-    case DeviceOp::Kind::moments: return team_moments<math::Alone>(op.moments, p, unit, op.number);
+    case DeviceOp::Kind::moments: return moments_unit(op.moments, p, unit, op.number, Lanes{1});
     case DeviceOp::Kind::assign_start: return assign_start_unit(op.assign_start, p, unit);
     case DeviceOp::Kind::bound: return bound_unit(op.bound, p, op.number, sweeping);
     default: return;
   }
 }
 
-/// starts: whether mixture starts are among the operations. They are large, and no other kernel should carry them.
-template <bool starts>
 __device__ inline void warp_unit(const DeviceOp& op, const DeviceProblem& p, std::int64_t unit) {
   switch (op.kind) {
     case DeviceOp::Kind::contract: return team_contract<Warp>(op.contract, p, unit);
-    case DeviceOp::Kind::moments: return team_moments<Warp>(op.moments, p, unit, op.number);
-    case DeviceOp::Kind::mixture_start:
-      if constexpr (starts)
-        op.mixture_start.precision == Scalar::float32 ? warp_start<float>(op.mixture_start, p, unit)
-                                                      : warp_start<double>(op.mixture_start, p, unit);
-      return;
+    case DeviceOp::Kind::moments: return moments_unit(op.moments, p, unit, op.number, Lanes{kWarp});
     default: return;
   }
 }
 
-/// Units of one operation, dealt out to threads [0, threads), of which this is number `thread`; `turn` warps have their
-/// hands full already and come last.
-template <bool starts>
-__device__ inline void execute(const DeviceOp& op, const DeviceProblem& p, UnitRange range, std::int64_t thread,
-                               std::int64_t threads, bool sweeping, std::int64_t& turn) {
-  const std::int64_t units = range.end - range.first;
+/// The units of an operation, dealt out to threads [0, threads), of which this is number `thread`; `turn` warps have
+/// their hands full already and come last.
+__device__ inline void execute(const DeviceOp& op, const DeviceProblem& p, std::int64_t thread, std::int64_t threads,
+                               bool sweeping, std::int64_t& turn) {
+  const std::int64_t units = units_of(op, p);
   const std::int64_t mine = (thread + turn * kWarp) % threads;
   if (op.warp) {
-    for (std::int64_t u = mine / kWarp; u < units; u += threads / kWarp) warp_unit<starts>(op, p, range.first + u);
+    for (std::int64_t u = mine / kWarp; u < units; u += threads / kWarp) warp_unit(op, p, u);
     turn += units;
   } else {
-    for (std::int64_t u = mine; u < units; u += threads) thread_unit(op, p, range.first + u, sweeping);
+    for (std::int64_t u = mine; u < units; u += threads) thread_unit(op, p, u, sweeping);
     turn += (units + kWarp - 1) / kWarp;
   }
 }

@@ -20,7 +20,7 @@ struct OpList {
   bool sweeping = false;  ///< part of a sweep, not of the start
 };
 
-/// One block per problem runs the list, without a mixture sweep or start in it.
+/// One block per problem runs the list, without a mixture's start or sweep in it.
 cudaError_t enqueue_list(const OpList& list, const DeviceProblem* problems, std::int64_t count, cudaStream_t stream);
 
 /// One block per problem runs the list, a mixture sweep of that family in float32 (if any) included but no start, up to
@@ -28,8 +28,8 @@ cudaError_t enqueue_list(const OpList& list, const DeviceProblem* problems, std:
 cudaError_t enqueue_whole(const OpList& list, std::optional<Component> sweep, int times, const DeviceProblem* problems,
                           std::int64_t count, cudaStream_t stream);
 
-/// Several blocks per problem run units of one operation, as far as a problem has them.
-cudaError_t enqueue_wide(const OpList& one, bool warp, UnitRange range, const DeviceProblem* problems,
+/// Several blocks per problem run one operation. units: of the largest problem, a warp or a thread for each.
+cudaError_t enqueue_wide(const OpList& one, bool warp, std::int64_t units, const DeviceProblem* problems,
                          std::int64_t count, cudaStream_t stream);
 
 /// After a sweep inside a WHILE node: goes on while some problem is active.

@@ -3,7 +3,9 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace cavi::kernels::cuda {
@@ -20,6 +22,23 @@ template <class... P, class... A>
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
   return cudaLaunchKernelEx(&config, kernel, static_cast<P>(std::forward<A>(arguments))...);
+}
+
+/// put(problems, count) for as many problems as a grid has rows: a block has the problem blockIdx.y. Kernels have no
+/// loop over problems: what is found before a loop is kept in registers, a hundred of them.
+template <class Problem, class Put>
+[[nodiscard]] cudaError_t in_grids(const Problem* problems, std::int64_t count, Put put) {
+  constexpr std::int64_t kMost = 65535;
+  for (std::int64_t first = 0; first < count; first += kMost)
+    if (const cudaError_t error = put(problems + first, std::min(kMost, count - first)); error != cudaSuccess)
+      return error;
+  return cudaSuccess;
+}
+
+/// Blocks of a grid whose threads take turns at so many pieces of work.
+inline unsigned blocks_for(std::int64_t pieces, int threads) {
+  constexpr std::int64_t kMost = 1 << 16;  // far below a grid's limit
+  return unsigned(std::min(kMost, (pieces + threads - 1) / threads));
 }
 
 }  // namespace cavi::kernels::cuda

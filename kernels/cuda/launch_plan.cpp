@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/launch_plan.hpp"
 
+#include "kernels/cuda/mixture_start.hpp"
 #include "kernels/cuda/runtime.hpp"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ double sweep_products(const MixtureSweepDevice& op, std::int64_t rows) {
                                std::int64_t(op.components) * (op.features + 1));
 }
 
+void check_start(cudaError_t error) { check(error, "launching a mixture's start"); }
 void check_sweep(cudaError_t error) { check(error, "launching a mixture sweep"); }
 
 }  // namespace
@@ -48,7 +50,9 @@ LaunchPlan::LaunchPlan(std::vector<DeviceOp> ops, const DeviceOp* device_ops, bo
     const Work work = work_of(op, extents);
     if (op.kind == DeviceOp::Kind::mixture_sweep)
       launches_.push_back({Launch::Kind::sweep, i, 1, 0});
-    else if (steps_saved(op, work) >= kWide || op.kind == DeviceOp::Kind::mixture_start)
+    else if (op.kind == DeviceOp::Kind::mixture_start)
+      launches_.push_back({Launch::Kind::start, i, 1, work.units});
+    else if (steps_saved(op, work) >= kWide)
       launches_.push_back({Launch::Kind::wide, i, 1, work.units});
     else if (!launches_.empty() && launches_.back().kind == Launch::Kind::list)
       ++launches_.back().count;
@@ -63,7 +67,9 @@ void LaunchPlan::enqueue(const Launch& l, const Group& group, cudaStream_t strea
   if (l.kind == Launch::Kind::list) {
     check(enqueue_list(list, group.problems, group.count, stream), "launching a list of operations");
   } else if (l.kind == Launch::Kind::wide) {
-    check(enqueue_wide(list, op.warp, {0, l.units}, group.problems, group.count, stream), "launching an operation");
+    check(enqueue_wide(list, op.warp, l.units, group.problems, group.count, stream), "launching an operation");
+  } else if (l.kind == Launch::Kind::start) {
+    check_start(enqueue_mixture_start(op.mixture_start, {0, l.units}, group.problems, group.count, stream));
   } else {
     const MixtureSweepDevice& m = op.mixture_sweep;
     const MixtureSlice all{0, mixture_slabs(m, group.max_rows)};
@@ -92,16 +98,14 @@ void LaunchPlan::enqueue_streamed(const Group& group, RowStore& rows, DeviceRows
       check_sweep(enqueue_mixture_finish(m, group.problems, group.count, n, stream));
     } else if (op.kind == DeviceOp::Kind::mixture_start) {
       const DeviceMixtureStart& s = op.mixture_start;
-      const OpList one{device_ops_ + l.first, 1, sweeping_};
       const std::int64_t slabs = s.slabs, per_slab = StartShape(s).per_slab();
       rows.for_each_chunk(
           table, slabs, [&](std::int64_t slab) { return start_slab_begin(n, slabs, slab); },
           [&](std::int64_t first, std::int64_t count) {
             const UnitRange range{first * per_slab, (first + count) * per_slab};
-            check(enqueue_wide(one, true, range, group.problems, group.count, stream), "launching a start");
+            check_start(enqueue_mixture_start(s, range, group.problems, group.count, stream));
           });
-      check(enqueue_wide(one, true, {slabs * per_slab, l.units}, group.problems, group.count, stream),
-            "launching a start");
+      check_start(enqueue_mixture_start(s, {slabs * per_slab, l.units}, group.problems, group.count, stream));
     } else {
       enqueue(l, group, stream);
     }

@@ -39,7 +39,7 @@ class LaunchPlan {
 
  private:
   struct Launch {
-    enum class Kind { list, wide, sweep };
+    enum class Kind { list, wide, start, sweep };
     Kind kind = Kind::list;
     int first = 0, count = 1;
     std::int64_t units = 0;

@@ -12,17 +12,6 @@ namespace {
 
 constexpr int kFrameThreads = 128, kFrameWarps = kFrameThreads / kWarp;
 
-// put(problems, count) for as many problems as a grid has rows: a block has the problem blockIdx.y. Kernels have no
-// loop over problems: what is found before a loop is kept in registers, a hundred of them.
-template <class Put>
-cudaError_t in_grids(const DeviceProblem* problems, std::int64_t count, Put put) {
-  constexpr std::int64_t kMost = 65535;
-  for (std::int64_t first = 0; first < count; first += kMost)
-    if (const cudaError_t error = put(problems + first, std::min(kMost, count - first)); error != cudaSuccess)
-      return error;
-  return cudaSuccess;
-}
-
 template <class F, class T>
 __global__ void __launch_bounds__(kFrameThreads, 4) frame_kernel(MixtureSweepDevice op, const DeviceProblem* problems) {
   const DeviceProblem& problem = problems[blockIdx.y];

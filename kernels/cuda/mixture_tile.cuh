@@ -239,7 +239,7 @@ __device__ inline void accumulate_tile(const MixtureView<F, T>& view, const T* x
 /// All sums of a slab by a block of kTile threads. A function of its own: inlined beside all else that a block of a
 /// whole fit does, ptxas takes many minutes over it.
 template <class F, class T>
-CAVI_NOINLINE __device__ void mixture_tile_slab(const MixtureView<F, T>& view, std::int64_t slab) {
+CAVI_OUT_OF_LINE __device__ void mixture_tile_slab(const MixtureView<F, T>& view, std::int64_t slab) {
   CAVI_SHARED(double, parts, [kTile / kWarp]);
   const int point = threadIdx.x;
   double* sums = view.sums + slab * view.slab_sums;

@@ -7,13 +7,13 @@
 #pragma once
 
 #include "kernels/cuda/device_ops.hpp"
+#include "kernels/cuda/team.hpp"
 #include "kernels/math/families.hpp"
 
 namespace cavi::kernels::cuda {
 
-template <class Team>
-__device__ math::Moment moment_of(const DeviceMoments& m, const double* const* eta, double* const* u, double* workspace,
-                                  Team team) {
+__device__ inline math::Moment moment_of(const DeviceMoments& m, const double* const* eta, double* const* u,
+                                         double* workspace, Lanes team) {
   switch (m.family) {
     case Family::gaussian:
       return m.blocks == 0
@@ -28,9 +28,8 @@ __device__ math::Moment moment_of(const DeviceMoments& m, const double* const* e
   return {};
 }
 
-template <class Team>
-__device__ void moments_unit(const DeviceMoments& m, const DeviceProblem& p, std::int64_t element, int number,
-                             Team team) {
+__device__ inline void moments_unit(const DeviceMoments& m, const DeviceProblem& p, std::int64_t element, int number,
+                                    Lanes team) {
   const double* eta[kMaxSlots];
   double* u[kMaxSlots];
   for (int i = 0; i < m.slots; ++i) {

@@ -13,7 +13,6 @@
 
 #if defined(__CUDACC__)
 #define CAVI_SHARED(type, name, ...) __shared__ type name __VA_ARGS__
-#define CAVI_NOINLINE __noinline__
 // One name for the whole program: two declarations of different type would clash.
 #define CAVI_DYNAMIC_SHARED(type, name)                                 \
   extern __shared__ __align__(16) unsigned char cavi_dynamic_shared_[]; \
@@ -21,7 +20,6 @@
 // A pointer that came out of memory: says where it points, so that loads need not find out.
 #define CAVI_ASSUME_GLOBAL(pointer) __builtin_assume(__isGlobal(pointer))
 #elif defined(CUDA_EMULATOR)
-#define CAVI_NOINLINE __attribute__((noinline))
 #define CAVI_SHARED(type, name, ...) EMULATOR_SHARED(type, name, __VA_ARGS__)
 #define CAVI_DYNAMIC_SHARED(type, name) EMULATOR_DYNAMIC_SHARED(type, name)
 #define CAVI_ASSUME_GLOBAL(pointer) static_cast<void>(pointer)

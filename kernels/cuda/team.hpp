@@ -32,4 +32,17 @@ struct Warp {
   __device__ static bool all(bool x) { return __all_sync(kAllLanes, x); }
 };
 
+/// One thread or the 32 lanes of a warp, known at run time: half the code, where a loop's stride decides nothing.
+struct Lanes {
+  int count;  // 1 or 32
+
+  __device__ int rank() const { return int(threadIdx.x) & (count - 1); }
+  __device__ int size() const { return count; }
+  __device__ void sync() const {
+    if (count > 1) __syncwarp();
+  }
+  __device__ double sum(double x) const { return count > 1 ? warp_sum(x) : x; }
+  __device__ bool all(bool x) const { return count > 1 ? bool(__all_sync(kAllLanes, x)) : x; }
+};
+
 }  // namespace cavi::kernels::cuda

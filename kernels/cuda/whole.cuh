@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kWholeThreads, 2) run_whole(OpList list, int t
       if (op.kind == DeviceOp::Kind::mixture_sweep)
         sweep_block<F>(op.mixture_sweep, p);
       else
-        execute<false>(op, p, {0, units_of(op, p)}, threadIdx.x, kWholeThreads, list.sweeping, turn);
+        execute(op, p, threadIdx.x, kWholeThreads, list.sweeping, turn);
       if (op.meet) __syncthreads();
     }
   }

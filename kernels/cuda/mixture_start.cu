@@ -5,37 +5,16 @@
 //   memory  rows come feature-major, so a load of a warp is a line or, of some points, a few sectors; responsibilities
 //           are looked up or made up anew
 //   order   a lane sums its points in their order, lanes meet in a butterfly, slabs in a contraction afterwards
-#pragma once
+#include "kernels/cuda/mixture_start.hpp"
 
-#include "kernels/cuda/device_ops.hpp"
+#include "kernels/cuda/given.cuh"
+#include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/team.hpp"
-#include "kernels/math/random.hpp"
 
 namespace cavi::kernels::cuda {
+namespace {
 
-/// Responsibility of component k for row n of the problem. A random one needs the sum over all components: see
-/// given_scale.
-__device__ inline double given_value(const DeviceResponsibilities& given, std::int64_t first_row, std::int64_t n, int k,
-                                     int components) {
-  if (given.labels) return given.labels[first_row + n] == k ? 1 : 0;
-  if (given.dense) return given.dense[(first_row + n) * components + k];
-  return random::start_responsibility(given.seed, std::uint64_t(n), k);
-}
-__device__ inline double given_scale(const DeviceResponsibilities& given, std::int64_t n, int components) {
-  if (given.labels || given.dense) return 1;
-  double sum = 0;
-  for (int k = 0; k < components; ++k) sum += random::start_responsibility(given.seed, std::uint64_t(n), k);
-  return sum;
-}
-__device__ inline double given_entropy(const DeviceResponsibilities& given, std::int64_t first_row, std::int64_t n,
-                                       int components) {
-  if (given.labels) return 0;
-  const double scale = given_scale(given, n, components);
-  double sum = 0;
-  for (int k = 0; k < components; ++k)
-    if (const double r = given_value(given, first_row, n, k, components) / scale; r > 0) sum -= r * log(r);
-  return sum;
-}
+constexpr int kThreads = 128;
 
 /// Calls visit(n) for every kWarp-th row of [begin, end) from this lane's on whose label is k. Labels are looked at
 /// many at a time, so that lanes visit theirs together.
@@ -143,6 +122,30 @@ __device__ void start_unit(const DeviceMixtureStart& s, const DeviceProblem& p, 
         matrix[row * d + column] = matrix[column * d + row] = total;
       }
     }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads, 1)
+    start_kernel(DeviceMixtureStart s, UnitRange range, const DeviceProblem* problems) {
+  const DeviceProblem& p = problems[blockIdx.y];
+  if (*p.active == 0) return;
+  const std::int64_t end = min(start_units(s, p.rows[s.source].count), range.end);
+  const std::int64_t warps = std::int64_t(gridDim.x) * (kThreads / kWarp);
+  for (std::int64_t unit = range.first + (std::int64_t(blockIdx.x) * kThreads + threadIdx.x) / kWarp; unit < end;
+       unit += warps)
+    start_unit<T>(s, p, unit);
+}
+
+}  // namespace
+
+cudaError_t enqueue_mixture_start(const DeviceMixtureStart& s, UnitRange range, const DeviceProblem* problems,
+                                  std::int64_t count, cudaStream_t stream) {
+  if (range.end <= range.first) return cudaSuccess;
+  const auto kernel = s.precision == Scalar::float32 ? start_kernel<float> : start_kernel<double>;
+  const unsigned blocks = blocks_for((range.end - range.first) * kWarp, kThreads);
+  return in_grids(problems, count, [&](const DeviceProblem* some, std::int64_t many) {
+    return launch(kernel, dim3(blocks, unsigned(many)), dim3(kThreads), 0, stream, s, range, some);
+  });
 }
 
 }  // namespace cavi::kernels::cuda
