@@ -11,8 +11,9 @@ constexpr int kGroup = 16;  // components of a block
 __global__ void __launch_bounds__(RoundBlock::threads, 2)
     chunked_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  respond_round(op, problems, round, padded(op.features), pool,
-                [](const FullView& view, const float* x, float* r) { respond_wide<RoundBlock>(view, x, r); });
+  respond_round<RoundBlock>(
+      op, problems, round, padded(op.features), pool,
+      [](const FullView& view, const float* x, float* r) { respond_wide<RoundBlock>(view, x, r); });
 }
 
 __global__ void __launch_bounds__(RoundBlock::threads, 2)
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
       const RoundTile at(view, slab, round.number, part);
       if (at.tile >= at.last) break;
       const RoundParts parts(view, slab, part);
-      load_tile(view, at.tile, padded(view.features), in.x);
+      load_tile<RoundBlock>(view, at.tile, padded(view.features), in.x);
       __syncthreads();
       accumulate_components<RoundBlock>(
           first, last, parts.r, parts.scale, in.list(), view.count(sums),
@@ -45,8 +46,8 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
 
 cudaError_t enqueue_chunked_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                  std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
-  return launch_rounds(chunked_respond_kernel, chunked_accumulate_kernel, padded(op.features),
-                       (op.components + kGroup - 1) / kGroup, op, problems, count, max_rows, slice, stream);
+  return launch_rounds<RoundBlock>(chunked_respond_kernel, chunked_accumulate_kernel, padded(op.features),
+                                   (op.components + kGroup - 1) / kGroup, op, problems, count, max_rows, slice, stream);
 }
 
 }  // namespace cavi::kernels::cuda

@@ -14,18 +14,25 @@ inline constexpr int kBlockBytes = 99 << 10, kTileBytes = kBlockBytes - (1 << 10
 
 /// A block of a pass that has points in shared memory, how many, and what an entry of a list of them takes: from 6
 /// bytes on a list has responsibilities of its own, else they take the place of those they were made of.
-template <int threads_, int points_, int entry = 2>
+///
+/// Features are `stride` numbers apart and fours of them `cell`: over the banks. With 8 more than the points are (and
+/// four more between cells) neither eight features of a point share a bank nor eight that are fours of features apart;
+/// with 4 more neither do features 0, 2, 4 and 6 of two fours of points.
+template <int threads_, int points_, int entry = 2, int more = 8>
 struct BlockTile {
   static constexpr int threads = threads_, warps = threads / kWarp, points = points_;
   static constexpr int list_bytes = points * entry;
   static constexpr bool in_place = entry < 6;
-  static constexpr int stride = points + 4;                                      ///< between features: over the banks
+  static constexpr int stride = points + more, cell = kCell * stride + (more == 8 ? kCell : 0);
   static constexpr int sharing = threads > points ? threads / points : 1;        ///< threads that normalise a point
   static constexpr int r_stride = points + (sharing > 1 ? kWarp / sharing : 0);  ///< between components, likewise
 
+  /// Where a feature is.
+  CAVI_HOST_DEVICE static constexpr int at(int feature) { return feature / kCell * cell + feature % kCell * stride; }
+
   /// Bytes of shared memory without responsibilities, and of these.
   CAVI_HOST_DEVICE static constexpr std::int64_t bytes(int features, int components) {
-    return 4 * (std::int64_t(padded(features)) * stride + points) + 8 * ((components + 1) / 2 * 2) + warps * list_bytes;
+    return 4 * (cell_rows(features) * cell + points) + 8 * ((components + 1) / 2 * 2) + warps * list_bytes;
   }
   CAVI_HOST_DEVICE static constexpr std::int64_t r_bytes(int components) {
     return 4 * std::int64_t(components) * r_stride;
@@ -85,8 +92,9 @@ CAVI_HOST_DEVICE constexpr std::int64_t points_rows(int components, int features
   return 512 * kPointsThreads / points_sharing(components, features);
 }
 
-/// A pass in rounds: its blocks, and tiles of a slab in a round.
+/// A pass in rounds: its blocks, those of tensor cores, and tiles of a slab in a round.
 using RoundBlock = BlockTile<128, kTile, 8>;
+using TensorBlock = BlockTile<RoundBlock::threads, kTile, 8, 4>;
 inline constexpr int kRoundTiles = 16;
 
 /// Features that tensor cores are for, and as they want them: second moments have sixteen rows at a time.

@@ -67,14 +67,14 @@ __device__ inline const MixtureView<F, float>& shared_view(const MixtureSweepDev
 /// Where things are in shared memory.
 template <class Tile>
 struct TileShared {
-  float* x;          ///< [padded D x stride]
+  float* x;          ///< features Tile::at() apart
   float* scale;      ///< [points] weight over the sum of exponentials
   double* count;     ///< [K] responsibilities of the slab so far
   std::byte* lists;  ///< [warps] of points
   float* r;          ///< [K x r_stride] exponentials
 
   __device__ TileShared(float* pool, int features, int components) : x(pool) {
-    scale = x + padded(features) * Tile::stride;
+    scale = x + Tile::at(padded(features));
     count = reinterpret_cast<double*>(scale + Tile::points);
     lists = reinterpret_cast<std::byte*>(count + (components + 1) / 2 * 2);
     r = reinterpret_cast<float*>(lists + Tile::warps * Tile::list_bytes);
@@ -94,7 +94,7 @@ __device__ inline void load_points(const MixtureView<F, float>& view, int first,
   for (int d = thread / kFours; d < padded(view.features); d += Tile::threads / kFours) {
     Four<float> four = {};
     if (d < view.features && half < last) four = load_far(reinterpret_cast<const Four<float>*>(from + d * kTile));
-    *reinterpret_cast<Four<float>*>(x + d * Tile::stride + at) = four;
+    *reinterpret_cast<Four<float>*>(x + Tile::at(d) + at) = four;
   }
 }
 
@@ -105,8 +105,8 @@ __device__ inline void whiten_points(const MixtureView<F, float>& view, float* x
   for (int n = threadIdx.x; n < Tile::points; n += Tile::threads)
     for (int row = 0; row < view.features; row += kCell) {
       double y[kCell];
-      whiten_rows(root, row, view.features, y, [=](int j) { return double(x[j * Tile::stride + n]); });
-      for (int r = 0; r < kCell && row + r < view.features; ++r) x[(row + r) * Tile::stride + n] = float(y[r]);
+      whiten_rows(root, row, view.features, y, [=](int j) { return double(x[Tile::at(j) + n]); });
+      for (int r = 0; r < kCell && row + r < view.features; ++r) x[Tile::at(row) + r * Tile::stride + n] = float(y[r]);
     }
 }
 

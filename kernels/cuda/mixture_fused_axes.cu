@@ -13,6 +13,8 @@ namespace {
 template <class F>
 using View = MixtureView<F, float>;
 
+constexpr int kFew = 16;  // points for which folding sums over lanes does not pay
+
 template <class F>
 __device__ inline float residual(float x, float root, float centre) {
   return F::kind == Component::diag ? std::fma(root, x, centre) : x - centre;
@@ -38,7 +40,7 @@ __device__ inline void respond(const View<F>& view, const float* x, float* r) {
       Pack<kPoints> in[kCell];
 #pragma unroll
       for (int i = 0; i < kCell; ++i)
-        in[i] = *reinterpret_cast<const Pack<kPoints>*>(x + (d + i) * Tile::stride + point);
+        in[i] = *reinterpret_cast<const Pack<kPoints>*>(x + Tile::at(d) + i * Tile::stride + point);
 #pragma unroll
       for (int j = 0; j < kAbreast; ++j) {
         // On the way, lest all loads come first and want more registers than there are.
@@ -85,12 +87,13 @@ __device__ inline float accumulate_features(const View<F>& view, int k, const fl
   double* second = view.second(sums) + std::int64_t(k) * features;  // diag
   float c[n], s[n], one[n] = {}, two[n] = {};
   double before[n][2] = {};
-  int feature[n];
+  int feature[n], place[n];
   bool mine[n];
 #pragma unroll
   for (int i = 0; i < n; ++i) {
     const int f = from + i * width + lane % width;
     feature[i] = min(f, features - 1);
+    place[i] = Tile::at(feature[i]);
     mine[i] = f < features && lane < width;
     c[i] = centre[feature[i]];
     s[i] = F::kind == Component::diag ? float(root[feature[i]]) : 1.0f;
@@ -105,7 +108,7 @@ __device__ inline float accumulate_features(const View<F>& view, int k, const fl
     const int point = lives.point[at];
 #pragma unroll
     for (int i = 0; i < n; ++i) {
-      const float z = residual<F>(x[feature[i] * Tile::stride + point], s[i], c[i]), weighted = r * z;
+      const float z = residual<F>(x[place[i] + point], s[i], c[i]), weighted = r * z;
       one[i] += weighted;
       if constexpr (!F::shared) two[i] = std::fma(weighted, z, two[i]);
     }
@@ -127,8 +130,10 @@ template <class F, class Tile>
 __device__ inline void accumulate(const View<F>& view, int k, const float* x, const Lives& lives, double* sums) {
   double* second = view.second(sums) + k;  // spherical
   const double before = F::kind == Component::spherical && Warp::rank() == 0 ? load_far(second) : 0;
+  // Lanes that have different features; eight of four points in a row lie in different banks.
   int width = kCell;
-  while (width < view.features && width < kWarp) width *= 2;
+  const int widest = lives.count < kFew ? kWarp : 2 * kCell;
+  while (width < view.features && width < widest) width *= 2;
   float trace = 0;
   int from = 0;
   for (; from + width < view.features; from += 2 * width)

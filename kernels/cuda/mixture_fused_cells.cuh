@@ -17,6 +17,33 @@ CAVI_HOST_DEVICE constexpr int lanes_of_cells(int rows) {
   return cells > 16 ? 32 : cells > 8 ? 16 : cells > 1 ? 8 : 1;
 }
 
+/// A cell of the upper triangle of a matrix of cells.
+struct Cell {
+  int row, column;
+
+  /// The i-th, in strips of eight columns: 32 in a row are of eight columns and few rows, which lie in different banks.
+  __device__ Cell(int i, int rows) {
+    int first = 0, wide = min(rows, 8);
+    for (int cells; i >= (cells = first * wide + wide * (wide + 1) / 2); wide = min(rows - first, 8)) {
+      i -= cells;
+      first += 8;
+    }
+    if (i < first * wide) {
+      row = i / wide;
+      column = first + i % wide;
+      return;
+    }
+    i -= first * wide;
+    for (row = 0; i >= wide - row; ++row) i -= wide - row;
+    column = first + row + i;
+    row += first;
+  }
+};
+/// The place of cell (row, column) among the sums of a matrix.
+CAVI_HOST_DEVICE constexpr int cell_number(int rows, int row, int column) {
+  return row * rows - row * (row - 1) / 2 + column - row;
+}
+
 /// Moments of a component, a lane per cell and, where cells are few, several points at once. Little to fold: best for
 /// few points. width: lanes_of_cells(rows of cells).
 template <int width, class Tile>
@@ -27,13 +54,11 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
   const int rows = int(cell_rows(view.features)), cells = rows * (rows + 1) / 2;
   const int lane = anew(Warp::rank()), features = view.features, part = lane / width;
   for (int from = 0; from < cells; from += width) {
-    const int cell = min(from + lane % width, cells - 1);
+    const auto [row, column] = Cell(min(from + lane % width, cells - 1), rows);
     const bool mine = part < kSharing && from + lane % width < cells;
-    int row = 0, column = cell;
-    for (; column >= rows - row; ++row) column -= rows - row;
-    column += row;
     const bool own_first = mine && part == 0 && row == column;
-    double* second = view.second(sums) + (std::int64_t(k) * cells + cell) * kCell * kCell + part * kColumns * kCell;
+    double* second = view.second(sums) + (std::int64_t(k) * cells + cell_number(rows, row, column)) * kCell * kCell +
+                     part * kColumns * kCell;
     double* first = view.first(sums) + std::int64_t(k) * features + row * kCell;
     double before[kColumns * kCell], first_before[kCell];
     const auto read = [&] {
@@ -46,7 +71,7 @@ __device__ inline void accumulate_cells_of_lanes(const FullView& view, int k, co
     if (kSharing > 1) read();  // they come from far; where they are many they would be in the way
     const Four<float> m = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + row * kCell);
     const Four<float> other = *reinterpret_cast<const Four<float>*>(view.packed_centre_of(k) + column * kCell);
-    const float *of_row = x + row * kCell * Tile::stride, *of_column = x + column * kCell * Tile::stride;
+    const float *of_row = x + row * Tile::cell, *of_column = x + column * Tile::cell;
     float sum[kCell][kCell] = {}, one[kCell] = {};
 #pragma unroll 2
     for (int at = lane / width; at < lives.count; at += kWarp / width) {

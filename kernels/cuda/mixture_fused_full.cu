@@ -27,7 +27,7 @@ __device__ inline void respond_few(const View& view, const float* x, float* r) {
   float at[D][kPoints];
 #pragma unroll
   for (int d = 0; d < D; ++d) {
-    const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * Tile::stride + point);
+    const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + Tile::at(d) + point);
 #pragma unroll
     for (int p = 0; p < kPoints; ++p) at[d][p] = in.v[p];
   }
@@ -83,7 +83,7 @@ __device__ inline void respond_many(const View& view, const float* x, float* r) 
     float z[D][kPoints];
 #pragma unroll
     for (int d = 0; d < D; ++d) {
-      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + d * Tile::stride + point);
+      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + Tile::at(d) + point);
       const float m = centre[d / kCell].v[d % kCell];
 #pragma unroll
       for (int p = 0; p < kPoints; ++p) z[d][p] = in.v[p] - m;
@@ -122,8 +122,6 @@ CAVI_HOST_DEVICE constexpr int strip_end(int rows, int b, int most) {
   for (int cells = rows - b; end < rows && cells + rows - end <= most; ++end) cells += rows - end;
   return end;
 }
-CAVI_HOST_DEVICE constexpr int cell_number(int rows, int b, int c) { return b * rows - b * (b - 1) / 2 + c - b; }
-
 // Under the diagonal of a cell: where the first moments of its four features are summed.
 CAVI_HOST_DEVICE constexpr int first_place(int feature) { return feature < 3 ? feature + 1 : 6; }
 
@@ -155,7 +153,7 @@ __device__ inline void accumulate_strip(const View& view, int k, const float* x,
       // Where registers are scarce the centre does not get any: it is read anew for every point.
       const float m = rows - b > (most > 4 ? 7 : 3) ? *static_cast<const volatile float*>(centre + b * kCell + j)
                                                     : centre[b * kCell + j];
-      z[j] = x[(b * kCell + j) * Tile::stride + point] - m;
+      z[j] = x[Tile::at(b * kCell + j) + point] - m;
     }
     n = 0;
 #pragma unroll

@@ -45,17 +45,15 @@ __device__ inline void add_rows(const FullView& view, int b, const Four<float>* 
 #pragma unroll
   for (int c = 0; c < kCellsHigh; ++c) root[c] = int(packed_offset(view.features, b + c) / kCell);
   float y[kCellsHigh][kCell][kWidePoints] = {};
-  x += b * kCell * Tile::stride;
+  x += b * Tile::cell;
   centre += b * kCell;
   add_columns<Tile, 1, true>(packed, root, x, centre, y);
-  if constexpr (cells > 1) add_columns<Tile, 2, true>(packed, root, x + kCell * Tile::stride, centre + kCell, y);
-  if constexpr (cells > 2)
-    add_columns<Tile, 3, true>(packed, root, x + 2 * kCell * Tile::stride, centre + 2 * kCell, y);
-  if constexpr (cells > 3)
-    add_columns<Tile, 4, true>(packed, root, x + 3 * kCell * Tile::stride, centre + 3 * kCell, y);
+  if constexpr (cells > 1) add_columns<Tile, 2, true>(packed, root, x + Tile::cell, centre + kCell, y);
+  if constexpr (cells > 2) add_columns<Tile, 3, true>(packed, root, x + 2 * Tile::cell, centre + 2 * kCell, y);
+  if constexpr (cells > 3) add_columns<Tile, 4, true>(packed, root, x + 3 * Tile::cell, centre + 3 * kCell, y);
 #pragma unroll 1
   for (int column = cells; column < rows - b; ++column)
-    add_columns<Tile, cells, false>(packed, root, x + column * kCell * Tile::stride, centre + column * kCell, y);
+    add_columns<Tile, cells, false>(packed, root, x + column * Tile::cell, centre + column * kCell, y);
 #pragma unroll
   for (int c = 0; c < cells; ++c)
 #pragma unroll

@@ -46,14 +46,15 @@ struct RoundTile {
 };
 
 /// A tile of rows to shared memory, zeros from the last feature to `height`.
+template <class Block>
 __device__ inline void load_tile(const FullView& view, int tile, int height, float* x) {
   const int thread = anew(int(threadIdx.x)), at = thread % kWarp * 4;
   const float* from = view.x + std::int64_t(tile) * view.features * kTile + at;
 #pragma unroll 4
-  for (int d = thread / kWarp; d < height; d += RoundBlock::warps) {
+  for (int d = thread / kWarp; d < height; d += Block::warps) {
     Four<float> four = {};
     if (d < view.features) four = *reinterpret_cast<const Four<float>*>(from + d * kTile);
-    *reinterpret_cast<Four<float>*>(x + d * RoundBlock::stride + at) = four;
+    *reinterpret_cast<Four<float>*>(x + Block::at(d) + at) = four;
   }
 }
 
@@ -77,7 +78,7 @@ __device__ inline double block_sum(double value) {
 }
 
 /// Responsibilities of a tile with respond(view, x, r), where rows have `height` features in shared memory.
-template <class Respond>
+template <class Block, class Respond>
 __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceProblem* problems, Round round,
                                      int height, float* pool, Respond respond) {
   const std::int64_t slab = round.first_slab + blockIdx.x / kRoundTiles;
@@ -86,7 +87,7 @@ __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceP
     const RoundTile at(shared, slab, round.number, part);
     double lse = 0;
     if (at.tile < at.last) {
-      load_tile(shared.local(), at.tile, height, pool);
+      load_tile<Block>(shared.local(), at.tile, height, pool);
       __syncthreads();
       {
         const FullView view = shared.local();
@@ -95,7 +96,7 @@ __device__ inline void respond_round(const MixtureSweepDevice& op, const DeviceP
       __syncthreads();
       const FullView view = shared.local();
       const RoundParts parts(view, slab, part);
-      lse = block_sum(normalise_points<RoundBlock>(view, 2 * at.tile, 2 * at.last, parts.r, parts.scale));
+      lse = block_sum(normalise_points<Block>(view, 2 * at.tile, 2 * at.last, parts.r, parts.scale));
     }
     if (threadIdx.x != 0) return;
     double& sum = *RoundParts(shared.local(), slab, part).lse;
@@ -123,17 +124,18 @@ __device__ inline void sum_lse(const FullView& view, std::int64_t slab, double* 
 using RoundKernel = void (*)(MixtureSweepDevice, const DeviceProblem*, Round);
 
 /// All rounds of a slice, rows `height` features high in shared memory; accumulate has `groups` blocks per slab.
-inline cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, int height, int groups,
-                                 const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
-                                 std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
+template <class Block>
+cudaError_t launch_rounds(RoundKernel respond, RoundKernel accumulate, int height, int groups,
+                          const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
+                          std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
   const std::int64_t tiles = tile_count(max_rows), slabs = slab_count(op, max_rows);
-  const std::int64_t longest = (tiles + slabs - 1) / slabs, bytes = RoundBlock::bytes(height, 0);
+  const std::int64_t longest = (tiles + slabs - 1) / slabs, bytes = Block::bytes(height, 0);
   const int rounds = int(std::max<std::int64_t>(1, (longest + kRoundTiles - 1) / kRoundTiles));
   for (int number = 0; number < rounds; ++number) {
     const Round round{slice.first_slab, number, number + 1 == rounds};
     const auto put = [&](RoundKernel kernel, std::int64_t blocks) {
-      return launch_shared(kernel, dim3(unsigned(slice.slabs * blocks), unsigned(count)), RoundBlock::threads, bytes,
-                           stream, op, problems, round);
+      return launch_shared(kernel, dim3(unsigned(slice.slabs * blocks), unsigned(count)), Block::threads, bytes, stream,
+                           op, problems, round);
     };
     cudaError_t error = put(respond, kRoundTiles);
     if (error == cudaSuccess) error = put(accumulate, groups);

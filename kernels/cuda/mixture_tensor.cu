@@ -31,23 +31,23 @@ __device__ inline void with_part(int part, Work work) {
 constexpr int most_products(int sixteens) {
   return sixteens < kWhole ? sixteens * (sixteens + 1) : kWhole * (kWhole + 1);
 }
-constexpr int parts_of(int sixteens) { return sixteens <= kWhole ? 1 : RoundBlock::warps; }
+constexpr int parts_of(int sixteens) { return sixteens <= kWhole ? 1 : TensorBlock::warps; }
 constexpr int groups_of(int sixteens, int components) {
-  return (components * parts_of(sixteens) + RoundBlock::warps - 1) / RoundBlock::warps;
+  return (components * parts_of(sixteens) + TensorBlock::warps - 1) / TensorBlock::warps;
 }
 
-__global__ void __launch_bounds__(RoundBlock::threads, 2)
+__global__ void __launch_bounds__(TensorBlock::threads, 2)
     tensor_respond_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  respond_round(op, problems, round, tensor_padded(op.features), pool,
-                [](const FullView& view, const float* x, float* r) { respond_tensor(view, x, r); });
+  respond_round<TensorBlock>(op, problems, round, tensor_padded(op.features), pool,
+                             [](const FullView& view, const float* x, float* r) { respond_tensor(view, x, r); });
 }
 
 template <int sixteens>
-__global__ void __launch_bounds__(RoundBlock::threads, 2)
+__global__ void __launch_bounds__(TensorBlock::threads, 2)
     tensor_accumulate_kernel(MixtureSweepDevice op, const DeviceProblem* problems, Round round) {
   CAVI_DYNAMIC_SHARED(float, pool);
-  constexpr int kParts = parts_of(sixteens), kComponents = RoundBlock::warps / kParts;  // of a block
+  constexpr int kParts = parts_of(sixteens), kComponents = TensorBlock::warps / kParts;  // of a block
   const int groups = groups_of(sixteens, op.components), warp = int(threadIdx.x) / kWarp;
   const std::int64_t slab = round.first_slab + blockIdx.x / groups;
   const int first = int(blockIdx.x % groups) * kComponents, k = first + warp / kParts;
@@ -62,13 +62,13 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
     }
     const RoundTile begin(shared, slab, round.number, 0);
     const int tiles = min(begin.last - begin.tile, kRoundTiles);
-    const TileShared<RoundBlock> in(pool, sixteens * kSixteen, 0);
+    const TileShared<TensorBlock> in(pool, sixteens * kSixteen, 0);
     Live* live = reinterpret_cast<Live*>(in.list());
     MomentSums<most_products(sixteens)> moments;
     int points = 0;  // since the last flush
 #pragma unroll 1
     for (int part = 0; part < tiles; ++part) {
-      load_tile(shared.local(), begin.tile + part, sixteens * kSixteen, in.x);
+      load_tile<TensorBlock>(shared.local(), begin.tile + part, sixteens * kSixteen, in.x);
       int lives = 0;
       {
         const FullView view = shared.local();
@@ -108,8 +108,8 @@ cudaError_t enqueue_tensor_pass(const MixtureSweepDevice& op, const DeviceProble
                                 std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream) {
   const int height = tensor_padded(op.features);
   const auto enqueue = [&]<int sixteens>(std::integral_constant<int, sixteens>) {
-    return launch_rounds(tensor_respond_kernel, tensor_accumulate_kernel<sixteens>, height,
-                         groups_of(sixteens, op.components), op, problems, count, max_rows, slice, stream);
+    return launch_rounds<TensorBlock>(tensor_respond_kernel, tensor_accumulate_kernel<sixteens>, height,
+                                      groups_of(sixteens, op.components), op, problems, count, max_rows, slice, stream);
   };
   const auto choose = [&]<int... n>(std::integer_sequence<int, n...>) {
     cudaError_t error = cudaErrorInvalidValue;

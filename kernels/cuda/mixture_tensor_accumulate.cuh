@@ -73,14 +73,14 @@ __device__ inline void take_roots(Live* live, int lives) {
 template <class Shape, int most>
 __device__ inline void add_live(const FullView& view, int k, int row, int column, const float* x, const Live* live,
                                 int lives, MomentSums<most>& sums) {
-  constexpr int kEight = kBlock * RoundBlock::stride;
+  constexpr int kEight = kBlock * TensorBlock::stride;
   constexpr int kOwnRows = Shape::triangle ? 0 : 2 * Shape::rows;  // eights of rows that are no columns
   const int lane = anew(Warp::rank()), g = lane / 4, t = lane % 4;
   const float* centre = view.tensor_centre_of(k) + g;
-  x += g * RoundBlock::stride;
+  x += g * TensorBlock::stride;
   // The centre gets no registers: it is read anew for every eight points.
   const auto centre_at = [&](int feature) { return *static_cast<const volatile float*>(centre + feature); };
-  const float *of_row = x + row * RoundBlock::stride, *of_column = x + column * RoundBlock::stride;
+  const float *of_row = x + row * TensorBlock::stride, *of_column = x + column * TensorBlock::stride;
 #pragma unroll 1
   for (int at = 0; at < lives; at += kBlock) {
     const Live one = live[at + t], other = live[at + t + 4];

@@ -26,7 +26,7 @@ using TensorRows = FragmentSum[kBlocksHigh][kTensorParts];
 template <int rows>
 __device__ inline void add_block_column(const Two (&blocks)[kBlocksHigh], const float* x, const float* centre,
                                         TensorRows& y) {
-  constexpr int kStride = RoundBlock::stride;
+  constexpr int kStride = TensorBlock::stride;
   FragmentB root[rows];
 #pragma unroll
   for (int b = 0; b < rows; ++b)
@@ -62,7 +62,7 @@ __device__ inline void take_blocks(const Two*& root, Two (&blocks)[kBlocksHigh])
 template <int rows>
 __device__ inline void add_block_rows(const FullView& view, int row, const Two*& root, const float* x,
                                       const float* centre, float (&square)[kTensorParts][2]) {
-  constexpr int kColumn = kBlock * RoundBlock::stride;
+  constexpr int kColumn = kBlock * TensorBlock::stride;
   const int columns = block_rows(view.features) - row;
   x += row * kColumn;
   centre += row * kBlock;
@@ -104,11 +104,11 @@ __device__ inline void respond_tensor(const FullView& view, const float* x, floa
   constexpr int kHalves = kTile / kTensorPoints;
   const int rows = block_rows(view.features), g = Warp::rank() / 4, t = Warp::rank() % 4;
 #pragma unroll 1
-  for (int unit = threadIdx.x / kWarp; unit < view.components * kHalves; unit += RoundBlock::warps) {
+  for (int unit = threadIdx.x / kWarp; unit < view.components * kHalves; unit += TensorBlock::warps) {
     const int k = unit / kHalves, point = unit % kHalves * kTensorPoints + 4 * g;
     const Two* root = reinterpret_cast<const Two*>(view.blocks_of(k)) + Warp::rank();
     const float* centre = view.tensor_centre_of(k) + 2 * t;
-    const float* from = x + 2 * t * RoundBlock::stride + point;
+    const float* from = x + 2 * t * TensorBlock::stride + point;
     float square[kTensorParts][2] = {};
     int row = 0;
 #pragma unroll 1

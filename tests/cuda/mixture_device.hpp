@@ -44,6 +44,11 @@ class DeviceSweep {
   }
 
   MixtureSweepDevice& op() { return op_; }
+  /// Where the rows of the first problem lie, and their bytes.
+  const void* rows() const { return raw_[0]->data(); }
+  std::size_t row_bytes() const {
+    return std::size_t(problems_[0].rows) * op_.features * (op_.precision == Scalar::float32 ? 4 : 8);
+  }
   /// The pass may come in several slices.
   void sweep(int slices = 1) {
     const std::int64_t slabs = kernels::cuda::mixture_slabs(op_, max_rows_);

@@ -124,6 +124,26 @@ TEST(DeviceSweep, MoreProblemsThanAGridHasRows) {
   EXPECT_EQ(last.outputs(), alone.outputs());
 }
 
+// What a sweep keeps beside the rows: no more of a hundred million than of four.
+TEST(DeviceSweep, ScratchStopsGrowingWithTheRows) {
+  struct {
+    Component component;
+    int components, features;
+  } const shapes[] = {{Component::full, 16, 2},    {Component::full, 64, 16},     {Component::full, 64, 64},
+                      {Component::full, 128, 128}, {Component::diag, 32, 16},     {Component::diag, 256, 64},
+                      {Component::tied, 64, 16},   {Component::spherical, 64, 16}};
+  for (const auto& shape : shapes)
+    for (const Scalar precision : {Scalar::float32, Scalar::float64}) {
+      MixtureSweepDevice op;
+      op.component = shape.component, op.components = shape.components, op.features = shape.features;
+      op.precision = precision;
+      const std::int64_t bytes = kernels::cuda::mixture_sweep_scratch(op, 4'000'000);
+      EXPECT_EQ(kernels::cuda::mixture_sweep_scratch(op, 100'000'000), bytes)
+          << name_of(shape.component) << ' ' << shape.features << ' ' << shape.components;
+      EXPECT_LE(bytes, 400 << 20);
+    }
+}
+
 std::string name_of_case(const testing::TestParamInfo<Case>& info) {
   const Case& c = info.param;
   return name_of(c.component) + (c.precision == Scalar::float32 ? "32" : "64");

@@ -35,10 +35,12 @@ struct Traffic {
   std::uint64_t requests = 0, sectors = 0;                ///< global memory; a sector is 32 bytes
   std::uint64_t shared_requests = 0, bank_conflicts = 0;  ///< shared memory; wavefronts beyond what the size needs
   std::uint64_t loaded_bytes = 0, stored_bytes = 0;       ///< global memory
+  std::uint64_t distinct_bytes = 0;  ///< of requests to global memory: what lanes share counts once
 };
-/// Since the last reset, by kernel name.
+/// Since the last reset or clear_traffic(), by kernel name.
 const std::map<std::string, Traffic>& traffic();
-void clear_traffic();
+/// From here on global memory counts in [begin, begin + size) only, if a size is given.
+void clear_traffic(const void* begin = nullptr, std::size_t size = 0);
 
 struct Block;
 void check_block_end(const Block& block);

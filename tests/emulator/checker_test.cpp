@@ -331,6 +331,17 @@ __global__ void wide_shared(double* out) {
   out[threadIdx.x] = s[threadIdx.x];
 }
 
+struct Wide {
+  float v[12];
+};
+__global__ void copied_shared(float* out) {
+  CAVI_SHARED(float, s, [12]);
+  if (threadIdx.x < 12) s[threadIdx.x] = 1;
+  __syncthreads();
+  const Wide all = *reinterpret_cast<const Wide*>(s);
+  out[threadIdx.x] = all.v[threadIdx.x % 12];
+}
+
 template <class... P, class... A>
 emulator::Traffic traffic_of(void (*kernel)(P...), int threads, A... arguments) {
   emulator::clear_traffic();
@@ -355,6 +366,10 @@ TEST(Traffic, SectorsAndBankConflicts) {
     EXPECT_EQ(emulator::traffic().begin()->first.rfind("(anonymous namespace)::strided<1>", 0), 0u);
     const emulator::Traffic sparse = traffic_of(strided<8>, 64, in.data(), out.data());
     EXPECT_EQ(sparse.sectors, 2u * 32u + 2u * 4u) << "a sector for every float";
+    EXPECT_EQ(sparse.distinct_bytes, 2u * 64u * sizeof(float));
+    EXPECT_EQ(traffic_of(strided<0>, 64, in.data(), out.data()).distinct_bytes,
+              2u * sizeof(float) + 64u * sizeof(float))
+        << "a warp asks for the same float";
     const emulator::Traffic partial = traffic_of(strided<1>, 40, in.data(), out.data());
     EXPECT_EQ(partial.sectors, 2u * (4u + 1u));
 
@@ -363,6 +378,17 @@ TEST(Traffic, SectorsAndBankConflicts) {
     EXPECT_EQ(traffic_of(strided_shared<32>, 32, out.data()).bank_conflicts, 2u * 31u);
     EXPECT_EQ(traffic_of(strided_shared<1>, 32, out.data()).shared_requests, 2u);
     EXPECT_EQ(traffic_of(wide_shared, 32, wide.data()).bank_conflicts, 0u) << "two half warps, each without conflict";
+    const emulator::Traffic copied = traffic_of(copied_shared, 32, out.data());
+    EXPECT_EQ(copied.bank_conflicts, 0u) << "all lanes copy the same";
+    EXPECT_EQ(copied.shared_requests, 1u + 3u) << "16 bytes at a time";
+
+    emulator::clear_traffic(out.data(), 32 * sizeof(float));
+    programs::check(launch(strided<1>, 1, 64, 0, nullptr, in.data(), out.data()));
+    programs::check(cudaDeviceSynchronize());
+    const emulator::Traffic half = emulator::traffic().begin()->second;
+    EXPECT_EQ(half.requests, 1u) << "the other warp stores elsewhere, and loads do not count";
+    EXPECT_EQ(half.stored_bytes, 32 * sizeof(float));
+    EXPECT_EQ(half.loaded_bytes, 0u);
   }
   EXPECT_EQ(emulator::verdict(), "");
 }

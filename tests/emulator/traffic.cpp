@@ -27,6 +27,7 @@ struct Instruction {
 };
 
 std::map<std::string, Traffic> totals;
+std::uintptr_t counted_begin = 0, counted_size = 0;
 std::map<std::pair<const Warp*, std::uintptr_t>, Instruction> instructions;
 
 Traffic& current_traffic() {
@@ -39,15 +40,16 @@ Traffic& current_traffic() {
   return *total;
 }
 
-// Words of 4 bytes lie in 32 banks; 8 and 16 byte accesses go in halves and quarters of a warp.
-std::uint64_t conflicts(const Request& request, std::size_t size) {
+// Words of 4 bytes lie in 32 banks; 8 and 16 byte accesses go in halves and quarters of a warp. Of `size` bytes, at
+// most 16, from `offset` on.
+std::uint64_t conflicts(const Request& request, std::size_t offset, std::size_t size) {
   std::uint64_t extra = 0;
-  const int together = static_cast<int>(32 * 4 / std::clamp<std::size_t>(size, 4, 128));
+  const int together = static_cast<int>(32 * 4 / std::max<std::size_t>(size, 4));
   for (int first = 0; first < 32; first += together) {
     std::array<std::set<std::uintptr_t>, 32> words;
     for (int lane = first; lane < first + together; ++lane)
       if (request.lanes >> lane & 1)
-        for (std::uintptr_t w = request.address[lane] / 4; w <= (request.address[lane] + size - 1) / 4; ++w)
+        for (std::uintptr_t at = request.address[lane] + offset, w = at / 4; w <= (at + size - 1) / 4; ++w)
           words[w % 32].insert(w);
     std::size_t most = 1;
     for (const auto& bank : words) most = std::max(most, bank.size());
@@ -59,23 +61,31 @@ std::uint64_t conflicts(const Request& request, std::size_t size) {
 void count(const Request& request, const Instruction& instruction) {
   Traffic& total = current_traffic();
   if (instruction.shared) {
-    ++total.shared_requests;
-    total.bank_conflicts += conflicts(request, instruction.size);
+    constexpr std::size_t kMost = 16;  // bytes of an instruction; what is copied at once in C++ takes several
+    for (std::size_t offset = 0; offset < instruction.size; offset += kMost) {
+      ++total.shared_requests;
+      total.bank_conflicts += conflicts(request, offset, std::min(kMost, instruction.size - offset));
+    }
     return;
   }
-  std::set<std::uintptr_t> sectors;
+  std::set<std::uintptr_t> sectors, bytes;
   for (unsigned m = request.lanes; m; m &= m - 1) {
     const std::uintptr_t address = request.address[std::countr_zero(m)];
-    for (std::uintptr_t s = address / 32; s <= (address + instruction.size - 1) / 32; ++s) sectors.insert(s);
+    for (std::uintptr_t byte = address; byte < address + instruction.size; ++byte) {
+      bytes.insert(byte);
+      sectors.insert(byte / 32);
+    }
   }
   ++total.requests;
   total.sectors += sectors.size();
+  total.distinct_bytes += bytes.size();
 }
 
 }  // namespace
 
 void count_access(const Thread& thread, const void* address, std::size_t size, bool write, std::uintptr_t code,
                   bool shared) {
+  if (!shared && counted_size > 0 && reinterpret_cast<std::uintptr_t>(address) - counted_begin >= counted_size) return;
   Instruction& instruction = instructions[{thread.warp, code}];
   instruction.size = size;
   instruction.shared = shared;
@@ -105,6 +115,10 @@ void count_block_end(const Block& block) {
 }
 
 const std::map<std::string, Traffic>& traffic() { return totals; }
-void clear_traffic() { totals.clear(); }
+void clear_traffic(const void* begin, std::size_t size) {
+  totals.clear();
+  counted_begin = reinterpret_cast<std::uintptr_t>(begin);
+  counted_size = size;
+}
 
 }  // namespace emulator
