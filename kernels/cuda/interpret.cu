@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs lists of operations.
 //
-//   work    list: a block per problem, which meets where an operation needs what came before; wide: a grid per
-//   operation memory  what an operation reads and writes is in global memory, small enough for L2 order   units do not
-//   depend on who takes them (interpret.cuh)
+//   work    list: a block per problem, which meets where an operation needs what came before; wide: a grid
+//   memory  what an operation reads and writes is in global memory, small enough for L2
+//   order   units do not depend on who takes them (interpret.cuh)
 #include "kernels/cuda/interpret.hpp"
 
 #include "kernels/cuda/interpret.cuh"

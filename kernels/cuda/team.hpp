@@ -34,7 +34,7 @@ struct Warp {
 
 /// One thread or the 32 lanes of a warp, known at run time: half the code, where a loop's stride decides nothing.
 struct Lanes {
-  int count;  // 1 or 32
+  int count = 1;  // or 32
 
   __device__ int rank() const { return int(threadIdx.x) & (count - 1); }
   __device__ int size() const { return count; }

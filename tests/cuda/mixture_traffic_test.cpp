@@ -21,6 +21,7 @@ struct Case {
   std::int64_t rows;
   double reads;        ///< of each row from global memory in a sweep
   double ways = 1.05;  ///< of a request to shared memory
+  double kappa = 0.3;  ///< distance between components: near each other, most rows matter to each
 };
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << name_of(c.component) << ' ' << c.features << " K " << c.components;
@@ -28,14 +29,14 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
 
 class Traffic : public testing::TestWithParam<Case> {
  protected:
-  // Rows that overlap, so that moments are of many points; one slab, so that loops outweigh what comes before them.
+  // One slab, so that loops outweigh what comes before them.
   Traffic() {
     emulator::Options options;
     options.count_traffic = true;
     emulator::reset(options);
     const Case& c = GetParam();
-    sweep_.emplace(std::vector{random_mixture({c.component, c.rows, c.components, c.features, 0.3})}, Scalar::float32,
-                   c.regime, 1);
+    sweep_.emplace(std::vector{random_mixture({c.component, c.rows, c.components, c.features, c.kappa})},
+                   Scalar::float32, c.regime, 1);
   }
   ~Traffic() override {
     sweep_.reset();
@@ -83,6 +84,13 @@ INSTANTIATE_TEST_SUITE_P(Fused, Traffic,
 INSTANTIATE_TEST_SUITE_P(Rounds, Traffic,
                          testing::Values(Case{Component::full, MixtureRegime::chunked, 4, 64, 256, 2, 1.1},
                                          Case{Component::full, MixtureRegime::tensor, 8, 64, 256, 3}));
+
+// Rows of components that are apart are listed as they come: their points fall on any bank.
+INSTANTIATE_TEST_SUITE_P(Sparse, Traffic,
+                         testing::Values(Case{Component::full, MixtureRegime::fused, 8, 8, 512, 1, 1.5, 8},
+                                         Case{Component::full, MixtureRegime::fused, 8, 48, 256, 1, 1.5, 8},
+                                         Case{Component::diag, MixtureRegime::fused, 8, 32, 512, 1, 1.5, 8},
+                                         Case{Component::full, MixtureRegime::tensor, 8, 32, 256, 3, 1.5, 8}));
 
 }  // namespace
 }  // namespace cavi::test

@@ -331,14 +331,14 @@ __global__ void wide_shared(double* out) {
   out[threadIdx.x] = s[threadIdx.x];
 }
 
-struct Wide {
+struct alignas(16) Wide {
   float v[12];
 };
 __global__ void copied_shared(float* out) {
-  CAVI_SHARED(float, s, [12]);
-  if (threadIdx.x < 12) s[threadIdx.x] = 1;
+  CAVI_SHARED(Wide, s, [1]);
+  if (threadIdx.x < 12) s[0].v[threadIdx.x] = 1;
   __syncthreads();
-  const Wide all = *reinterpret_cast<const Wide*>(s);
+  const Wide all = s[0];
   out[threadIdx.x] = all.v[threadIdx.x % 12];
 }
 

@@ -44,7 +44,7 @@ Traffic& current_traffic() {
 // most 16, from `offset` on.
 std::uint64_t conflicts(const Request& request, std::size_t offset, std::size_t size) {
   std::uint64_t extra = 0;
-  const int together = static_cast<int>(32 * 4 / std::max<std::size_t>(size, 4));
+  const int together = static_cast<int>(32 * 4 / std::bit_ceil(std::max<std::size_t>(size, 4)));
   for (int first = 0; first < 32; first += together) {
     std::array<std::set<std::uintptr_t>, 32> words;
     for (int lane = first; lane < first + together; ++lane)
