@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ptxas says of kernels against a table, and the instruction mix of their loops; see kernel-resources.sh."""
+"""What ptxas says of kernels and the instruction mix of their loops against a table; see kernel-resources.sh."""
 import collections
 import pathlib
 import re
@@ -16,7 +16,8 @@ OPCODES = {
     0x184: 'LDS', 0x188: 'STS', 0x182: 'LDC', 0x183: 'LDL', 0x187: 'STL', 0x180: 'LD', 0x185: 'ST', 0x11d: 'BAR',
     0x147: 'BRA', 0x145: 'BSSY', 0x141: 'BSYNC', 0x148: 'WARPSYNC',
 }
-HOT = 100  # instructions
+ARITHMETIC = {'FADD', 'FMUL', 'FFMA', 'HMMA'}
+HOT = 100  # instructions, half of them arithmetic
 
 
 def demangle(names):
@@ -56,8 +57,12 @@ def sections(cubin):
         yield data[at:data.index(b'\0', at)].decode(), data[header[4]:header[4] + header[5]]
 
 
+def arithmetic(mix):
+    return sum(n for op, n in mix.items() if op in ARITHMETIC)
+
+
 def loops(code):
-    """[(address, mix)] of the loops of a kernel that hold no smaller hot one."""
+    """[(address, mix)] of the hot loops of a kernel that hold no smaller loop of HOT instructions."""
     words = [lo | hi << 64 for lo, hi in struct.iter_unpack('<QQ', code)]
     names = [OPCODES.get(word & 0x1ff, f'{word & 0x1ff:#05x}') for word in words]
     field = [word >> 34 & (1 << 48) - 1 for word in words]
@@ -74,17 +79,32 @@ def loops(code):
         if 0 <= target < i and i - target + 1 >= HOT:
             spans.append((target, i))
     inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
-    return [(16 * a, collections.Counter(names[a:b + 1])) for a, b in inner]
+    mixes = [(16 * a, collections.Counter(names[a:b + 1])) for a, b in inner]
+    return [(at, mix) for at, mix in mixes if 2 * arithmetic(mix) >= mix.total()]
 
 
-def print_mix(cubin):
-    for name, code in sections(cubin):
-        if not name.startswith('.text.'):
-            continue
-        for address, mix in loops(code):
-            total = sum(mix.values())
-            parts = ', '.join(f'{op} {100 * n / total:.0f}%' for op, n in mix.most_common(6))
-            print(f'{cubin.name.split(".")[0]} {demangle([name[6:]])[0]} loop {address:#06x}: {total}: {parts}')
+def hot_loops(cubin):
+    """{(architecture, kernel): [(address, mix)]} of machine code, the functions that a kernel calls included."""
+    architecture = re.search(r'(\d+)\.cubin$', cubin.name)[1]
+    texts = [(name[6:], code) for name, code in sections(cubin) if name.startswith('.text.')]
+    return {(architecture, name): loops(code) for name, (_, code) in zip(demangle([n for n, _ in texts]), texts)}
+
+
+def print_mix(architecture, kernel, found):
+    for address, mix in found:
+        parts = ', '.join(f'{op} {100 * n / mix.total():.0f}%' for op, n in mix.most_common(6))
+        print(f'{architecture} {kernel} loop {address:#06x}: {mix.total()}: {parts}')
+
+
+def cost(found):
+    """What the table says of hot loops: instructions, and those of them that are not arithmetic."""
+    return ' '.join(f'{mix.total()}/{mix.total() - arithmetic(mix)}' for _, mix in found)
+
+
+def worse(now, then):
+    """Whether hot loops have more of something than the table's, or are others."""
+    pairs = [[tuple(map(int, part.split('/'))) for part in text.split()] for text in (now, then)]
+    return len(pairs[0]) != len(pairs[1]) or any(a > b for n, t in zip(*pairs) for a, b in zip(n, t))
 
 
 def main():
@@ -96,33 +116,45 @@ def main():
             found[key] = numbers
     if not found:
         sys.exit(f'{build}: no .ptxas files')
+    hot = {}
+    for cubin in sorted(build.rglob('*.cubin')):
+        hot |= hot_loops(cubin)
     if '--mix' in sys.argv:
-        for cubin in sorted(build.glob('*.cubin')):
-            print_mix(cubin)
+        for key, loops_of in hot.items():
+            print_mix(*key, loops_of)
 
     lines = [line.split('\t') for line in table.read_text().splitlines() if not line.startswith('#')] \
         if table.exists() else []
-    known = {(a, name): list(map(int, numbers)) for a, name, *numbers in lines}
+    known = {(a, name): [*map(int, numbers), mix] for a, name, *numbers, mix in lines}
     if '--update' in sys.argv:
+        if not hot:
+            sys.exit(f'{build}: no .cubin files')
         architectures = {a for a, _ in found}
-        known = {key: value for key, value in known.items() if key[0] not in architectures} | found
-        rows = ['\t'.join([*key, *map(str, value[:3])]) for key, value in
+        known = {key: value for key, value in known.items() if key[0] not in architectures} | {
+            key: [*value[:3], cost(hot[key])] for key, value in found.items()}
+        rows = ['\t'.join([*key, *map(str, value)]) for key, value in
                 sorted(known.items(), key=lambda item: (int(item[0][0]), item[0][1]))]
-        table.write_text('# architecture, kernel, registers, bytes of static shared memory and of stack; by '
-                         'scripts/kernel-resources.sh --update\n' + '\n'.join(rows) + '\n')
+        table.write_text('# architecture, kernel, registers, bytes of static shared memory and of stack, hot loops as '
+                         'instructions/those but arithmetic; by scripts/kernel-resources.sh --update\n' +
+                         '\n'.join(rows) + '\n')
 
     wrong = []
-    for (architecture, name), (registers, shared, stack, spilled) in sorted(found.items()):
+    for key, (registers, shared, stack, spilled) in sorted(found.items()):
+        architecture, name = key
         where = f'sm_{architecture} {name}'
         if spilled:
             wrong.append(f'{where}: {spilled} bytes spilled')
-        most = known.get((architecture, name))
+        most = known.get(key)
         if most is None:
             wrong.append(f'{where}: not in {table}')
-        elif any(now > then for now, then in zip((registers, shared, stack), most)):
+            continue
+        if any(now > then for now, then in zip((registers, shared, stack), most)):
             wrong.append(f'{where}: {registers} registers, {shared} bytes shared, {stack} bytes of stack; the table has '
                          f'{most[0]}, {most[1]}, {most[2]}')
-    print('\n'.join(wrong) if wrong else f'{len(found)} kernels within {table}')
+        if key in hot and worse(cost(hot[key]), most[3]):
+            wrong.append(f'{where}: hot loops {cost(hot[key])}; the table has {most[3]}')
+    print('\n'.join(wrong) if wrong else
+          f'{len(found)} kernels within {table}' + ('' if hot else ', their loops not looked at: no .cubin files'))
     sys.exit(bool(wrong))
 
 
