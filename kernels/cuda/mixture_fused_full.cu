@@ -122,6 +122,7 @@ CAVI_HOST_DEVICE constexpr int strip_end(int rows, int b, int most) {
   for (int cells = rows - b; end < rows && cells + rows - end <= most; ++end) cells += rows - end;
   return end;
 }
+
 // Under the diagonal of a cell: where the first moments of its four features are summed.
 CAVI_HOST_DEVICE constexpr int first_place(int feature) { return feature < 3 ? feature + 1 : 6; }
 

@@ -47,7 +47,7 @@ class DeviceSweep {
   /// Where the rows of the first problem lie, and their bytes.
   const void* rows() const { return raw_[0]->data(); }
   std::size_t row_bytes() const {
-    return std::size_t(problems_[0].rows) * op_.features * (op_.precision == Scalar::float32 ? 4 : 8);
+    return std::size_t(problems_[0].rows) * op_.features * kernels::cuda::scalar_size(op_);
   }
   /// The pass may come in several slices.
   void sweep(int slices = 1) {

@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Sparse, Traffic,
                          testing::Values(Case{Component::full, MixtureRegime::fused, 8, 8, 512, 1, 1.3, 8},
                                          Case{Component::full, MixtureRegime::fused, 8, 48, 256, 1, 1.05, 8},
                                          Case{Component::diag, MixtureRegime::fused, 8, 32, 512, 1, 1.3, 8},
-                                         Case{Component::full, MixtureRegime::tensor, 8, 32, 256, 3, 1.5, 8}));
+                                         Case{Component::full, MixtureRegime::tensor, 8, 32, 256, 3, 1.3, 8}));
 
 }  // namespace
 }  // namespace cavi::test
