@@ -46,7 +46,7 @@ struct Regime {
 /// get 0.62 of the tensor cores' multiply-adds.
 constexpr Regime kRegimes[] = {
     {"points", 0.40, 0.40, {6, 2.5, 1.1}, {6, 3, 0}, {2, 2, 1}, {2, 2, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
-    {"fused", 0.235, 0.235, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
+    {"fused", 0.235, 0.235, {11, 1.25, 1.07}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 1.2}, 0, 128, 1, {0, 0, 0}},
     {"chunked", 0.092, 0.092, {11, 4, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 0, 0}},
     {"tensor", 0.245, 0.245, {11, 2, 0.47}, {11, 2, 0}, {4, 3, 0.39}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 4, 4.8}},
     {"tile", 0.1, 0.1, {16, 4, 1.5}, {16, 4, 0}, {8, 4, 1.5}, {8, 4, 0}, {0, 0, 0}, 12, 128, 2, {0, 0, 0}}};
@@ -77,7 +77,13 @@ bool few_enough_for_points(int k, int d) {
 }
 double block_bytes(int d, int k, int points, int lists) {
   const int padded = (d + 3) / 4 * 4, counts = (k + 1) / 2 * 16;
-  return 4.0 * (double(padded) * (points + 4) + points) + counts + lists;
+  return 4.0 * (double(padded) * (points + 9) + points) + counts + lists;
+}
+/// Lists of the fused pass: in their place a warp has the record of a component of up to 32 features.
+int fused_lists(double cells, int d) {
+  const int warps = cells > 0 && d > 16 ? 4 : 8, points = warps == 4 ? 256 : 64, fours = (d + 3) / 4;
+  const int record = cells > 0 && d <= 32 ? 32 * fours * (fours + 1) + 16 * fours + 16 : 0;
+  return warps * std::max(6 * points, record);
 }
 
 }  // namespace
@@ -97,7 +103,7 @@ std::string_view gpu_regime(const SweepShape& s) {
   if (few_enough_for_points(s.components, s.features)) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
   const bool wide = cells(s) > 0 && s.features > 16;
-  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, wide ? 6144 : 3072) <= kShared;
+  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, fused_lists(cells(s), s.features)) <= kShared;
   const double blocks = std::ceil(s.features / 4.0), sums = s.components * (1 + s.features + 8 * blocks * (blocks + 1));
   if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
     return "chunked";

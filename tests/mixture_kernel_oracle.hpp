@@ -54,6 +54,7 @@ struct Shape {
   bool origin = false, weights = false;
   unsigned seed = 1;
   bool paired = false;  ///< every second mean is near the one before, so that rows are shared at any kappa
+  double drift = 0;     ///< of the rows from the means, along every feature
 };
 
 inline MixtureProblem random_mixture(const Shape& s) {
@@ -117,7 +118,7 @@ inline MixtureProblem random_mixture(const Shape& s) {
     const int k = int(rng() % K);
     for (int d = 0; d < D; ++d) {
       // A float32 number: the same row for every type of source.
-      p.x[n * D + d] = float(mean[k * D + d] + 1.2 * gauss(rng) + (s.origin ? p.origin[d] : 0));
+      p.x[n * D + d] = float(mean[k * D + d] + s.drift + 1.2 * gauss(rng) + (s.origin ? p.origin[d] : 0));
     }
     if (s.weights) p.weight.push_back(rng() % 4 == 0 ? 0 : 2 * uniform(rng));
   }

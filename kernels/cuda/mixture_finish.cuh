@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cuda/mixture_layout.hpp"
+#include "kernels/cuda/mixture_record.cuh"
 #include "kernels/cuda/team.hpp"
 
 #include <cstdint>
@@ -63,6 +64,8 @@ __device__ void finish_component(const MixtureView<F, T>& view, const MixtureSwe
   warp.sync();
   const double *root = view.root_of(k), *centre = view.centre_of(k);
   double product = -F::shortfall(root, centre, count, first, second, d, view.work + std::int64_t(k) * d, warp);
+  if constexpr (F::kind == Component::full && sizeof(T) == 4)
+    if (in_records(op)) product -= shortfall_of_shift(view, k, count, first, warp);
   if (count > 0) product += view.offset[k] * count;  // the offset is -infinity when the component is switched off
   F::to_origin(root, centre, count, first, second, d, warp);
   if (warp.rank() != 0) return;

@@ -30,19 +30,29 @@ struct BlockTile {
   /// Where a feature is.
   CAVI_HOST_DEVICE static constexpr int at(int feature) { return feature / kCell * cell + feature % kCell * stride; }
 
-  /// Bytes of shared memory without responsibilities, and of these.
-  CAVI_HOST_DEVICE static constexpr std::int64_t bytes(int features, int components) {
-    return 4 * (cell_rows(features) * cell + points) + 8 * ((components + 1) / 2 * 2) + warps * list_bytes;
+  /// Bytes of shared memory without responsibilities, and of these. record: bytes of a component's parameters where a
+  /// warp has them in the place of its list while it scores.
+  CAVI_HOST_DEVICE static constexpr std::int64_t bytes(int features, int components, int record = 0) {
+    return 4 * (cell_rows(features) * cell + points) + 8 * ((components + 1) / 2 * 2) + warps * warp_bytes(record);
   }
+  CAVI_HOST_DEVICE static constexpr int warp_bytes(int record) { return record > list_bytes ? record : list_bytes; }
   CAVI_HOST_DEVICE static constexpr std::int64_t r_bytes(int components) {
     return 4 * std::int64_t(components) * r_stride;
   }
 };
 
-/// The fused pass: most features of a full family, and of one whose rows a thread holds while it scores all components.
+/// The fused pass: most features of a full family whose rows a thread holds while it scores all components, and most
+/// that leave registers for 256 threads.
 inline constexpr int kFusedFeatures = 32, kFusedFew = 16;
 CAVI_HOST_DEVICE constexpr int fused_threads(Component c, int features) {
   return c == Component::full && features > kFusedFew ? 128 : 256;
+}
+/// A component of such a family as a warp scores it; see mixture_record.cuh.
+CAVI_HOST_DEVICE constexpr int record_size(int features) {
+  return int(packed_size(Component::full, features)) + padded(features) + kCell;
+}
+CAVI_HOST_DEVICE constexpr int record_bytes(Component c, int features) {
+  return c == Component::full && features <= kFusedFeatures ? 4 * record_size(features) : 0;
 }
 /// How many points, and whether their responsibilities are in shared memory. No points: rows are too long.
 struct FusedChoice {
@@ -61,10 +71,10 @@ CAVI_HOST_DEVICE constexpr void with_fused_tiles(Visit visit) {
 }
 /// The largest tile that holds responsibilities, else the smallest without.
 template <int threads>
-CAVI_HOST_DEVICE constexpr FusedChoice fused_choice_of(int components, int features) {
+CAVI_HOST_DEVICE constexpr FusedChoice fused_choice_of(Component c, int components, int features) {
   FusedChoice choice;
   with_fused_tiles<threads>([&](auto tile) {
-    const std::int64_t rows = tile.bytes(features, components), r = tile.r_bytes(components);
+    const std::int64_t rows = tile.bytes(features, components, record_bytes(c, features)), r = tile.r_bytes(components);
     const bool r_shared = rows + r <= kTileBytes;
     choice = {rows <= kTileBytes ? tile.points : 0, r_shared, rows + (r_shared ? r : 0)};
     return r_shared;
@@ -72,8 +82,8 @@ CAVI_HOST_DEVICE constexpr FusedChoice fused_choice_of(int components, int featu
   return choice;
 }
 CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components, int features) {
-  return fused_threads(c, features) == 128 ? fused_choice_of<128>(components, features)
-                                           : fused_choice_of<256>(components, features);
+  return fused_threads(c, features) == 128 ? fused_choice_of<128>(c, components, features)
+                                           : fused_choice_of<256>(c, components, features);
 }
 
 /// The pass with statistics in registers: components of a thread, and lanes that share a point.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/cuda/mixture_layout.hpp"
+#include "kernels/cuda/mixture_record.cuh"
 #include "kernels/cuda/team.hpp"
 #include "kernels/cuda/tensor_core.cuh"
 
@@ -15,11 +16,10 @@ namespace cavi::kernels::cuda {
 
 /// root [root_size] as rounded, and packed.
 template <class F, class T>
-__device__ void round_root(const MixtureView<F, T>& view, int k, Warp warp) {
+__device__ void round_root(const MixtureView<F, T>& view, int k, typename MixtureView<F, T>::Root* packed, Warp warp) {
   using Root = typename MixtureView<F, T>::Root;
   const int d = view.features;
   double* root = view.root_of(k);
-  Root* packed = view.packed_root + (F::shared ? 0 : k * packed_size(F::kind, d));
   if constexpr (F::kind == Component::full || F::kind == Component::tied) {
     const int columns = padded(d);
     for (int row = 0; row < d; row += kCell) {
@@ -41,7 +41,7 @@ __device__ void round_root(const MixtureView<F, T>& view, int k, Warp warp) {
 }
 
 /// The same in blocks, rounded to what tensor cores take as two numbers.
-__device__ inline void round_root_to_blocks(const MixtureView<components::Full, float>& view, int k, Warp warp) {
+__device__ inline void round_root_to_blocks(const FullView& view, int k, Warp warp) {
   const int d = view.features, blocks = block_rows(d);
   double* root = view.root_of(k);
   float* block = view.blocks_of(k);
@@ -106,7 +106,7 @@ __device__ void mixture_frame(const MixtureSweepDevice& op, const DeviceProblem&
     if (F::shared) {
       frame_root(view, op, problem, 0, warp);
       warp.sync();
-      round_root(view, 0, warp);
+      round_root(view, 0, view.packed_root_of(0), warp);
     }
   }
   if (F::shared) __syncthreads();
@@ -115,12 +115,19 @@ __device__ void mixture_frame(const MixtureSweepDevice& op, const DeviceProblem&
     warp.sync();
     frame_component(view, op, problem, k, warp);
     warp.sync();
-    if constexpr (F::kind == Component::full && sizeof(T) == 4)
+    if constexpr (F::kind == Component::full && sizeof(T) == 4) {
       if (regime_of(op) == MixtureRegime::tensor) {
         round_root_to_blocks(view, k, warp);
         continue;
       }
-    if (!F::shared) round_root(view, k, warp);
+      if (in_records(op)) {
+        round_root(view, k, view.record_of(k), warp);
+        warp.sync();
+        finish_record(view, k, warp);
+        continue;
+      }
+    }
+    if (!F::shared) round_root(view, k, view.packed_root_of(k), warp);
   }
 }
 

@@ -70,16 +70,18 @@ struct TileShared {
   float* x;          ///< features Tile::at() apart
   float* scale;      ///< [points] weight over the sum of exponentials
   double* count;     ///< [K] responsibilities of the slab so far
-  std::byte* lists;  ///< [warps] of points
+  std::byte* lists;  ///< [warps] of points, or a component's record
+  int of_warp;       ///< bytes of these
   float* r;          ///< [K x r_stride] exponentials
 
-  __device__ TileShared(float* pool, int features, int components) : x(pool) {
+  __device__ TileShared(float* pool, int features, int components, int record = 0)
+      : x(pool), of_warp(Tile::warp_bytes(record)) {
     scale = x + Tile::at(padded(features));
     count = reinterpret_cast<double*>(scale + Tile::points);
     lists = reinterpret_cast<std::byte*>(count + (components + 1) / 2 * 2);
-    r = reinterpret_cast<float*>(lists + Tile::warps * Tile::list_bytes);
+    r = reinterpret_cast<float*>(lists + Tile::warps * of_warp);
   }
-  __device__ std::byte* list() const { return lists + threadIdx.x / kWarp * Tile::list_bytes; }  ///< of this warp
+  __device__ std::byte* list() const { return lists + threadIdx.x / kWarp * of_warp; }  ///< of this warp
 };
 
 inline constexpr int kHalf = kTile / 2;  ///< points by which a pass goes on, at the least
@@ -187,7 +189,7 @@ __device__ inline void accumulate_components(int first, int last, float* r, cons
   }
 }
 
-/// The pass over a slab by a block: respond(view, x, r) and accumulate(view, k, x, lives, sums) are the family's.
+/// The pass over a slab by a block: respond(view, in, r) and accumulate(view, k, x, lives, sums) are the family's.
 template <class F, class Tile, bool r_shared, class Respond, class Accumulate>
 __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& problem, int slab, float* pool,
                                   Respond respond, Accumulate accumulate) {
@@ -197,7 +199,9 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
   op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
   const View& shared = shared_view<F>(op, problem);
   if (slab >= shared.slabs) return;
-  const auto place = [&](const View& view) { return TileShared<Tile>(pool, view.features, view.components); };
+  const auto place = [&](const View& view) {
+    return TileShared<Tile>(pool, view.features, view.components, record_bytes(F::kind, view.features));
+  };
   const auto sums_of = [=](const View& view) { return view.sums + std::int64_t(slab) * view.slab_sums; };
   const auto r_of = [&](const View& view) {
     return r_shared ? place(view).r : view.workspace + std::int64_t(slab) * view.slab_workspace;
@@ -225,7 +229,7 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
     }
     {
       const View view = shared.local();
-      respond(view, pool, r_of(view));
+      respond(view, place(view), r_of(view));
     }
     __syncthreads();
     {

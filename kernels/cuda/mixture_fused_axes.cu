@@ -151,11 +151,11 @@ __global__ void __launch_bounds__(Tile::threads, 2)
   CAVI_DYNAMIC_SHARED(float, pool);
   fused_pass<F, Tile, r_shared>(
       op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
-      [](const View<F>& view, const float* x, float* r) {
+      [](const View<F>& view, const TileShared<Tile>& in, float* r) {
         if (view.components > 16)
-          respond<F, Tile, 8>(view, x, r);
+          respond<F, Tile, 8>(view, in.x, r);
         else
-          respond<F, Tile, 4>(view, x, r);  // lest warps have nothing to do
+          respond<F, Tile, 4>(view, in.x, r);  // lest warps have nothing to do
       },
       [](const View<F>& view, int k, const float* x, const Lives& lives, double* sums) {
         accumulate<F, Tile>(view, k, x, lives, sums);

@@ -9,8 +9,6 @@
 
 namespace cavi::kernels::cuda {
 
-using FullView = MixtureView<components::Full, float>;
-
 /// Lanes that the cells of a matrix want, a power of two.
 CAVI_HOST_DEVICE constexpr int lanes_of_cells(int rows) {
   const int cells = rows * (rows + 1) / 2;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fused pass for a precision matrix each, features (padded to fours) known when it is compiled.
 //
-//   respond      points of a lane in registers; R (x - m) column by column, or of more features row by row, the zeros
-//                of R left out
+//   respond      points of a lane in registers; R x - R m, or far from the origin R (x - m), the zeros of R left out
 //   accumulate   many points: a lane per point; cells of the second moment in registers, as many as fit, and the first
 //                moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
@@ -18,100 +17,73 @@ using View = FullView;
 
 constexpr int kFew = 64;  // points for which folding sums over lanes does not pay
 
-// Few features: a lane keeps its points, and scores one component after the other.
-template <int D, class Tile>
-__device__ inline void respond_few(const View& view, const float* x, float* r) {
-  constexpr int kPoints = 2, kParts = Tile::points / (kWarp * kPoints), kAbreast = Tile::warps / kParts;
-  const int thread = anew(int(threadIdx.x)), warp = thread / kWarp;
-  const int point = (warp % kParts * kWarp + thread % kWarp) * kPoints;
-  float at[D][kPoints];
+// What a point of a lane lacks to the offset, squared row by row: R x + shift, or R (x - shift).
+template <int D, int points, bool far>
+__device__ inline void square_rows(const Four<float>* record, const float (&at)[D][points], float (&square)[points]) {
+  const Four<float>* shift = record + packed_size(Component::full, D) / kCell;
+  int column = 0;
 #pragma unroll
-  for (int d = 0; d < D; ++d) {
-    const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + Tile::at(d) + point);
-#pragma unroll
-    for (int p = 0; p < kPoints; ++p) at[d][p] = in.v[p];
-  }
-#pragma unroll 1
-  for (int k = warp / kParts; k < view.components; k += kAbreast) {
-    const auto* centre = reinterpret_cast<const Four<float>*>(view.packed_centre_of(k));
-    const auto* root = reinterpret_cast<const Four<float>*>(view.packed_root_of(k));
-    const float offset = view.offsets[k];
-    float y[D][kPoints] = {};
-#pragma unroll
-    for (int column = 0; column < D; column += kCell) {
-      // On the way, lest all loads come first and want more registers than there are.
-      if (D > 12 && column == 8) __syncwarp();
-      const Four<float> m = centre[column / kCell];
-#pragma unroll
-      for (int i = 0; i < kCell; ++i) {
-        float z[kPoints];
-#pragma unroll
-        for (int p = 0; p < kPoints; ++p) z[p] = at[column + i][p] - m.v[i];
-#pragma unroll
-        for (int b = 0; b <= column / kCell; ++b) {
-          const Four<float> c = root[packed_offset(D, b) / kCell + column + i - b * kCell];
-#pragma unroll
-          for (int f = 0; f < kCell; ++f)
-            if (b * kCell + f <= column + i) {
-#pragma unroll
-              for (int p = 0; p < kPoints; ++p) y[b * kCell + f][p] = std::fma(c.v[f], z[p], y[b * kCell + f][p]);
-            }
-        }
-      }
-    }
-    float square[kPoints] = {};
-#pragma unroll
-    for (int d = 0; d < D; ++d)
-#pragma unroll
-      for (int p = 0; p < kPoints; ++p) square[p] = std::fma(y[d][p], y[d][p], square[p]);
-    Pack<kPoints> logit;
-#pragma unroll
-    for (int p = 0; p < kPoints; ++p) logit.v[p] = offset - square[p];
-    *reinterpret_cast<Pack<kPoints>*>(r + k * Tile::r_stride + point) = logit;
-  }
-}
-
-// More features: a warp takes some points and a component, and has z = x - m of them in registers.
-template <int D, class Tile>
-__device__ inline void respond_many(const View& view, const float* x, float* r) {
-  constexpr int kPoints = D > 28 ? 2 : 4, kParts = Tile::points / (kWarp * kPoints);
-#pragma unroll 1
-  for (int unit = threadIdx.x / kWarp; unit < view.components * kParts; unit += Tile::warps) {
-    const int k = unit / kParts, point = unit % kParts * kWarp * kPoints + Warp::rank() * kPoints;
-    const auto* centre = reinterpret_cast<const Four<float>*>(view.packed_centre_of(k));
-    const auto* root = reinterpret_cast<const Four<float>*>(view.packed_root_of(k));
-    float z[D][kPoints];
-#pragma unroll
-    for (int d = 0; d < D; ++d) {
-      const auto in = *reinterpret_cast<const Pack<kPoints>*>(x + Tile::at(d) + point);
-      const float m = centre[d / kCell].v[d % kCell];
-#pragma unroll
-      for (int p = 0; p < kPoints; ++p) z[d][p] = in.v[p] - m;
-    }
-    float square[kPoints] = {};
-    int at = 0;
-#pragma unroll
-    for (int row = 0; row < D; row += kCell) {
-      float y[kCell][kPoints] = {};
-#pragma unroll
-      for (int j = row; j < D; ++j) {
-        const Four<float> c = root[at++];
-#pragma unroll
-        for (int i = 0; i < kCell; ++i)
-          if (row + i <= j) {
-#pragma unroll
-            for (int p = 0; p < kPoints; ++p) y[i][p] = std::fma(c.v[i], z[j][p], y[i][p]);
-          }
-      }
+  for (int row = 0; row < D; row += kCell) {
+    float y[kCell][points] = {};
+    if constexpr (!far) {
+      const Four<float> from = shift[row / kCell];
 #pragma unroll
       for (int i = 0; i < kCell; ++i)
 #pragma unroll
-        for (int p = 0; p < kPoints; ++p) square[p] = std::fma(y[i][p], y[i][p], square[p]);
+        for (int p = 0; p < points; ++p) y[i][p] = from.v[i];
     }
-    const float offset = view.offsets[k];
+#pragma unroll
+    for (int j = row; j < D; ++j) {
+      const Four<float> c = record[column++];
+      // Anew for every row: x - m would take registers.
+      const float m = far ? static_cast<const volatile float&>(shift[j / kCell].v[j % kCell]) : 0;
+#pragma unroll
+      for (int i = 0; i < kCell; ++i)
+        if (row + i <= j) {
+#pragma unroll
+          for (int p = 0; p < points; ++p) y[i][p] = std::fma(c.v[i], far ? at[j][p] - m : at[j][p], y[i][p]);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < kCell; ++i)
+#pragma unroll
+      for (int p = 0; p < points; ++p) square[p] = std::fma(y[i][p], y[i][p], square[p]);
+  }
+}
+
+// A lane keeps its points, and scores one component after the other. Records come to shared memory first, since a number
+// of them serves few multiply-adds; other warps have work meanwhile.
+template <int D, class Tile>
+__device__ inline void respond(const View& view, const TileShared<Tile>& in, float* r) {
+  constexpr int kPoints = Tile::points < kTile ? 2 : 4, kParts = Tile::points / (kWarp * kPoints);
+  constexpr int kAbreast = Tile::warps / kParts, kFours = record_size(D) / kCell;
+  const int thread = anew(int(threadIdx.x)), warp = thread / kWarp, lane = thread % kWarp;
+  const int point = (warp % kParts * kWarp + lane) * kPoints;
+  float at[D][kPoints];
+#pragma unroll
+  for (int d = 0; d < D; ++d) {
+    const auto four = *reinterpret_cast<const Pack<kPoints>*>(in.x + Tile::at(d) + point);
+#pragma unroll
+    for (int p = 0; p < kPoints; ++p) at[d][p] = four.v[p];
+  }
+  auto* record = reinterpret_cast<Four<float>*>(in.list());
+#pragma unroll 1
+  for (int k = warp / kParts; k < view.components; k += kAbreast) {
+    const auto* from = reinterpret_cast<const Four<float>*>(view.record_of(k));
+    __syncwarp();
+#pragma unroll
+    for (int n = 0; n < kFours; n += kWarp)
+      if (n + lane < kFours) record[n + lane] = from[n + lane];
+    __syncwarp();
+    const float *offset = record[kFours - 1].v, *far = offset + 1;
+    float square[kPoints] = {};
+    if (*far == 0)
+      square_rows<D, kPoints, false>(record, at, square);
+    else
+      square_rows<D, kPoints, true>(record, at, square);
     Pack<kPoints> logit;
 #pragma unroll
-    for (int p = 0; p < kPoints; ++p) logit.v[p] = offset - square[p];
+    for (int p = 0; p < kPoints; ++p) logit.v[p] = *offset - square[p];
     *reinterpret_cast<Pack<kPoints>*>(r + k * Tile::r_stride + point) = logit;
   }
 }
@@ -199,12 +171,7 @@ __global__ void __launch_bounds__(Tile::threads, 2)
   constexpr int kCells = D > kFusedFew ? 10 : 4;  // that the registers of a thread hold
   fused_pass<components::Full, Tile, r_shared>(
       op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
-      [](const View& view, const float* x, float* r) {
-        if constexpr (D > kFusedFew)
-          respond_many<D, Tile>(view, x, r);
-        else
-          respond_few<D, Tile>(view, x, r);
-      },
+      [](const View& view, const TileShared<Tile>& in, float* r) { respond<D>(view, in, r); },
       [](const View& view, int k, const float* x, const Lives& lives, double* sums) {
         if (lives.count < kFew)
           accumulate_cells_of_lanes<lanes_of_cells(D / kCell), Tile>(view, k, x, lives, sums);

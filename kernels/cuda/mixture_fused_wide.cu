@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(Tile::threads, 2)
   CAVI_DYNAMIC_SHARED(float, pool);
   fused_pass<components::Full, Tile, r_shared>(
       op, problems[blockIdx.y], int(slice.first_slab + blockIdx.x), pool,
-      [](const FullView& view, const float* x, float* r) { respond_wide<Tile>(view, x, r); },
+      [](const FullView& view, const TileShared<Tile>& in, float* r) { respond_wide<Tile>(view, in.x, r); },
       [](const FullView& view, int k, const float* x, const Lives& lives, double* sums) {
         accumulate_cells_of_lanes<kWarp, Tile>(view, k, x, lives, sums);
       });

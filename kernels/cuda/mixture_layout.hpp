@@ -45,6 +45,11 @@ CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op)
   return fits ? MixtureRegime::fused : MixtureRegime::tile;
 }
 
+/// Whether a component is scored from a record.
+CAVI_HOST_DEVICE constexpr bool in_records(const MixtureSweepDevice& op) {
+  return regime_of(op) == MixtureRegime::fused && record_bytes(op.component, op.features) > 0;
+}
+
 CAVI_HOST_DEVICE constexpr int scalar_size(const MixtureSweepDevice& op) {
   return op.precision == Scalar::float32 ? 4 : 8;
 }
@@ -101,7 +106,9 @@ struct MixtureLayout {
     centre = take(wide * k * d);
     offset = take(wide * k);
     packed_root = take((shared ? wide : scalar_size(op)) * roots *
-                       (tensor ? blocks_size(op.features) : packed_size(op.component, op.features)));
+                       (tensor           ? blocks_size(op.features)
+                        : in_records(op) ? record_size(op.features)
+                                         : packed_size(op.component, op.features)));
     packed_centre = take(scalar_size(op) * k * (tensor ? tensor_padded(op.features) : padded(op.features)));
     offsets = take(scalar_size(op) * k);
     product = take(wide * k);
@@ -173,10 +180,11 @@ struct MixtureView {
 
   __device__ double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features); }
   __device__ double* centre_of(int k) const { return centre + std::int64_t(k) * features; }
-  __device__ const Root* packed_root_of(int k) const {
+  __device__ Root* packed_root_of(int k) const {
     return F::shared ? packed_root : packed_root + k * packed_size(F::kind, features);
   }
   __device__ const T* packed_centre_of(int k) const { return packed_centre + std::int64_t(k) * padded(features); }
+  __device__ Root* record_of(int k) const { return packed_root + std::int64_t(k) * record_size(features); }
   /// The same for tensor cores.
   __device__ Root* blocks_of(int k) const { return packed_root + k * blocks_size(features); }
   __device__ T* tensor_centre_of(int k) const { return packed_centre + std::int64_t(k) * tensor_padded(features); }
@@ -195,5 +203,7 @@ struct MixtureView {
     return pointer;
   }
 };
+
+using FullView = MixtureView<components::Full, float>;
 
 }  // namespace cavi::kernels::cuda

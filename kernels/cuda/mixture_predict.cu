@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(kWarp) pack_frame(ScoredRows s) {
   const MixtureView<F, double> view = view_of<F>(s);
   const Warp warp;
   const int k = int(blockIdx.x), columns = padded(view.features);
-  if (!F::shared || k == 0) round_root(view, k, warp);
+  if (!F::shared || k == 0) round_root(view, k, view.packed_root_of(k), warp);
   for (int i = warp.rank(); i < columns; i += warp.size())
     view.packed_centre[std::int64_t(k) * columns + i] = i < view.features ? view.centre_of(k)[i] : 0;
   if (warp.rank() == 0) view.offsets[k] = view.offset[k];

@@ -47,7 +47,7 @@ using MixturePass = void (*)(MixtureSweepDevice, const DeviceProblem*, MixtureSl
 template <int threads, class KernelOf>
 cudaError_t launch_fused(KernelOf kernel_of, const MixtureSweepDevice& op, const DeviceProblem* problems,
                          std::int64_t count, MixtureSlice slice, cudaStream_t stream) {
-  const FusedChoice choice = fused_choice_of<threads>(op.components, op.features);
+  const FusedChoice choice = fused_choice_of<threads>(op.component, op.components, op.features);
   cudaError_t error = cudaErrorInvalidValue;
   with_fused_tiles<threads>([&]<class Tile>(Tile tile) {
     if (Tile::points != choice.points) return false;

@@ -68,6 +68,19 @@ TEST_P(DeviceNumericsTest, Float32HoldsInTheFrameOfTheComponent) {
   expect_float32(c, kappa, c.component == Component::tied && kappa == 1000 ? 20'000 : 3000);
 }
 
+// What the rounding of the parameters moves then is the same for all rows: the bound must be of the rounded ones.
+TEST_P(DeviceNumericsTest, TheBoundIsThatOfTheParametersAsRounded) {
+  const auto& [c, kappa] = GetParam();
+  Shape shape{c.component, 1000, 3, c.features, double(kappa)};
+  shape.drift = 1;
+  const MixtureProblem p = random_mixture(shape);
+  const Moments moments = definition(p);
+  const Expected expected{moments};
+  DeviceSweep sweep({p}, Scalar::float32, c.regime);
+  sweep.sweep();
+  EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), bound_tolerance(c));
+}
+
 TEST(TensorNumericsTest, HoweverTensorCoresSumUp) {
   for (const int products : {4, 8})
     for (const int guard_bits : {0, 2, 8}) {
