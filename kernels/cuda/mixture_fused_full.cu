@@ -2,7 +2,8 @@
 // The fused pass for a precision matrix each, features (padded to fours) known when it is compiled.
 //
 //   respond      points of a lane in registers; R x - R m, or far from the origin R (x - m), the zeros of R left out
-//   accumulate   many points: a lane per point; cells of the second moment in registers, as many as fit, and the first
+//   accumulate   many points: a lane per one or two of them; cells of the second moment in registers, as many as fit,
+//   and the first
 //                moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mixture_fused_cells.cuh"
@@ -51,8 +52,8 @@ __device__ inline void square_rows(const Four<float>* record, const float (&at)[
   }
 }
 
-// A lane keeps its points, and scores one component after the other. Records come to shared memory first, since a number
-// of them serves few multiply-adds; other warps have work meanwhile.
+// A lane keeps its points, and scores one component after the other. Records come to shared memory first, since a
+// number of them serves few multiply-adds; other warps have work meanwhile.
 template <int D, class Tile>
 __device__ inline void respond(const View& view, const TileShared<Tile>& in, float* r) {
   constexpr int kPoints = Tile::points < kTile ? 2 : 4, kParts = Tile::points / (kWarp * kPoints);
@@ -66,14 +67,16 @@ __device__ inline void respond(const View& view, const TileShared<Tile>& in, flo
 #pragma unroll
     for (int p = 0; p < kPoints; ++p) at[d][p] = four.v[p];
   }
+  const int first = warp / kParts;
+  const auto* from = reinterpret_cast<const Four<float>*>(view.record_of(first)) + lane;
   auto* record = reinterpret_cast<Four<float>*>(in.list());
+  r += first * Tile::r_stride + point;
 #pragma unroll 1
-  for (int k = warp / kParts; k < view.components; k += kAbreast) {
-    const auto* from = reinterpret_cast<const Four<float>*>(view.record_of(k));
+  for (int k = first; k < view.components; k += kAbreast, from += kAbreast * kFours, r += kAbreast * Tile::r_stride) {
     __syncwarp();
 #pragma unroll
     for (int n = 0; n < kFours; n += kWarp)
-      if (n + lane < kFours) record[n + lane] = from[n + lane];
+      if (n + lane < kFours) record[n + lane] = from[n];
     __syncwarp();
     const float *offset = record[kFours - 1].v, *far = offset + 1;
     float square[kPoints] = {};
@@ -84,7 +87,7 @@ __device__ inline void respond(const View& view, const TileShared<Tile>& in, flo
     Pack<kPoints> logit;
 #pragma unroll
     for (int p = 0; p < kPoints; ++p) logit.v[p] = *offset - square[p];
-    *reinterpret_cast<Pack<kPoints>*>(r + k * Tile::r_stride + point) = logit;
+    *reinterpret_cast<Pack<kPoints>*>(r) = logit;
   }
 }
 
@@ -114,36 +117,47 @@ __device__ inline void accumulate_strip(const View& view, int k, const float* x,
   const int lane = Warp::rank();
   const float* centre = view.packed_centre_of(k);
   float sum[cells][kCell * kCell] = {};
+  constexpr int kAtOnce = most > 4 ? 1 : 2;  // points of a lane: a centre that is read serves them all
   int n;
 #pragma unroll 1
-  for (int at = lane; at - lane < lives.count; at += kWarp) {
-    const bool inside = at < lives.count;
-    const float r = inside ? lives.r[at] : 0;
-    const int point = inside ? lives.point[at] : 0;
-    float z[(rows - b) * kCell];
+  for (int at = lane; at - lane < lives.count; at += kAtOnce * kWarp) {
+    float r[kAtOnce], z[(rows - b) * kCell][kAtOnce];
+    int point[kAtOnce];
+#pragma unroll
+    for (int p = 0; p < kAtOnce; ++p) {
+      const bool inside = at + p * kWarp < lives.count;
+      r[p] = inside ? lives.r[at + p * kWarp] : 0;
+      point[p] = inside ? lives.point[at + p * kWarp] : 0;
+    }
 #pragma unroll
     for (int j = 0; j < (rows - b) * kCell; ++j) {
       // Where registers are scarce the centre does not get any: it is read anew for every point.
-      const float m = rows - b > (most > 4 ? 7 : 3) ? *static_cast<const volatile float*>(centre + b * kCell + j)
+      const float m = rows - b > (most > 4 ? 7 : 1) ? *static_cast<const volatile float*>(centre + b * kCell + j)
                                                     : centre[b * kCell + j];
-      z[j] = x[Tile::at(b * kCell + j) + point] - m;
+#pragma unroll
+      for (int p = 0; p < kAtOnce; ++p) z[j][p] = x[Tile::at(b * kCell + j) + point[p]] - m;
     }
     n = 0;
 #pragma unroll
     for (int i = b; i < end; ++i) {
-      float weighted[kCell];
+      float weighted[kCell][kAtOnce];
 #pragma unroll
-      for (int f = 0; f < kCell; ++f) weighted[f] = r * z[(i - b) * kCell + f];
+      for (int f = 0; f < kCell; ++f)
 #pragma unroll
-      for (int f = 0; f < kCell; ++f) sum[n][first_place(f)] += weighted[f];
+        for (int p = 0; p < kAtOnce; ++p) {
+          weighted[f][p] = r[p] * z[(i - b) * kCell + f][p];
+          sum[n][first_place(f)] += weighted[f][p];
+        }
 #pragma unroll
       for (int j = i; j < rows; ++j, ++n)
 #pragma unroll
         for (int g = 0; g < kCell; ++g)
 #pragma unroll
           for (int f = 0; f < kCell; ++f)
-            if (i != j || f <= g)
-              sum[n][g * kCell + f] = std::fma(weighted[f], z[(j - b) * kCell + g], sum[n][g * kCell + f]);
+#pragma unroll
+            for (int p = 0; p < kAtOnce; ++p)
+              if (i != j || f <= g)
+                sum[n][g * kCell + f] = std::fma(weighted[f][p], z[(j - b) * kCell + g][p], sum[n][g * kCell + f]);
     }
   }
   double* place[cells];
