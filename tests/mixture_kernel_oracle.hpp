@@ -228,6 +228,21 @@ void expect_moments(Outputs& got, const Moments& expected, const MixtureProblem&
   EXPECT_NEAR(got.entropy(), expected.entropy, 10 * tolerance * total * p.features);
 }
 
+/// The share of pairs of row and component whose responsibility is negligible, where it is counted.
+inline void expect_negligible(double share, const Moments& expected, const MixtureProblem& p, Scalar precision,
+                              bool counted = true) {
+  EXPECT_EQ(std::isnan(share), !counted || p.rows == 0) << share;
+  if (std::isnan(share)) return;
+  const Real least = precision == Scalar::float32 ? 0x1p-40L : 0x1p-80L;
+  std::int64_t negligible = 0, unsure = 0;
+  for (std::size_t i = 0; i < expected.r.size(); ++i) {
+    const Real weighted = expected.r[i] * (p.weight.empty() ? 1 : p.weight[i / std::size_t(p.components)]);
+    negligible += weighted < least;
+    unsure += std::abs(std::log2(weighted / least)) < 0.01L;
+  }
+  EXPECT_NEAR(share * double(expected.r.size()), double(negligible), double(unsure) + 0.5);
+}
+
 /// A logit is a sum whose rounding errors, and so those of a responsibility, scale with its size.
 inline double tolerance_of(Scalar precision, const Moments& m) {
   return (precision == Scalar::float32 ? 0x1p-24 : 0x1p-53) * 8 * double(1 + m.magnitude);
@@ -333,6 +348,7 @@ class Bench {
   const std::vector<double>& first() const { return buffers_[5]; }
   std::vector<double>& second() { return buffers_[6]; }
   double entropy() const { return buffers_[7][0]; }
+  double negligible() const { return negligible_; }
   /// Every output in one vector, for comparisons bit by bit.
   std::vector<double> outputs() const {
     std::vector<double> all;
@@ -348,7 +364,7 @@ class Bench {
   /// A sweep; the tied moment, which sweeps leave alone, comes from a start.
   void sweep(kernels::cpu::ThreadPool& pool) {
     if (op_.shape.component == Component::tied) start({}, pool);
-    kernels::cpu::mixture_sweep(op_, problem_, pool);
+    negligible_ = kernels::cpu::mixture_sweep(op_, problem_, pool);
   }
 
  private:
@@ -357,6 +373,7 @@ class Bench {
   std::vector<std::vector<double>> buffers_;
   kernels::Problem problem_;
   kernels::MixtureSweep op_;
+  double negligible_ = 0;
 };
 
 }  // namespace cavi::test
