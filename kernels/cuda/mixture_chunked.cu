@@ -33,9 +33,11 @@ __global__ void __launch_bounds__(RoundBlock::threads, 2)
       const RoundParts parts(view, slab, part);
       load_tile<RoundBlock>(view, at.tile, padded(view.features), in.x);
       __syncthreads();
-      accumulate_components<RoundBlock>(
-          first, last, parts.r, parts.scale, in.list(), view.count(sums),
-          [&](int k, const Lives& lives) { accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, in.x, lives, sums); });
+      accumulate_components<RoundBlock>(first, last, parts.r, parts.scale, in.list(), view.count(sums),
+                                        [&](int k, const Lives& lives) {
+                                          if (Warp::rank() == 0) view.live(sums)[k] += lives.count;
+                                          accumulate_cells_of_lanes<kWarp, RoundBlock>(view, k, in.x, lives, sums);
+                                        });
       __syncthreads();
     }
     if (round.last && first == 0 && threadIdx.x == 0) sum_lse(view, slab, sums);

@@ -76,12 +76,18 @@ __device__ void finish_component(const MixtureView<F, T>& view, const MixtureSwe
 template <class F, class T>
 __device__ void finish_entropy(const MixtureView<F, T>& view, const MixtureSweepDevice& op,
                                const DeviceProblem& problem, Warp warp) {
-  double entropy = 0;
-  for (int k = warp.rank(); k < view.components; k += warp.size()) entropy -= view.product[k];
+  double entropy = 0, live = 0;
+  for (int k = warp.rank(); k < view.components; k += warp.size()) {
+    entropy -= view.product[k];
+    live += view.live(view.sums)[k];
+  }
   entropy = warp.sum(entropy) + *view.lse(view.sums);
+  live = warp.sum(live);
   if constexpr (F::shared)
     entropy += F::product(view.root, problem[op.second], view.features, view.work, warp) * kNatsPerBit;
-  if (warp.rank() == 0) *problem[op.entropy] = entropy;
+  if (warp.rank() != 0) return;
+  *problem[op.entropy] = entropy;
+  problem.course->negligible = 1 - live / (double(view.rows) * view.components);  // NaN without rows
 }
 
 }  // namespace cavi::kernels::cuda

@@ -162,7 +162,7 @@ __device__ inline Lives list_live(float* r, const float* scale, std::byte* list,
   int n = 0;
 #pragma unroll
   for (int i = 0; i < Tile::points / kWarp; ++i) {
-    const bool alive = at[i] > kNegligible<float>;
+    const bool alive = at[i] >= kNegligible<float>;
     const unsigned mask = __ballot_sync(kAllLanes, alive);
     if (alive) {
       const int place = n + __popc(mask & ((1u << lane) - 1));
@@ -195,6 +195,7 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
                                   Respond respond, Accumulate accumulate) {
   using View = MixtureView<F, float>;
   CAVI_SHARED(double, lse, [Tile::warps]);
+  CAVI_SHARED(std::int64_t, live, [Tile::warps]);  // pairs
   if (*problem.active == 0) return;
   op.regime = MixtureRegime::fused;  // so that the compiler knows the layout
   const View& shared = shared_view<F>(op, problem);
@@ -211,7 +212,7 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
     for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += Tile::threads) sums_of(view)[i] = 0;
     for (int k = threadIdx.x; k < view.components; k += Tile::threads) place(view).count[k] = 0;
   }
-  if (threadIdx.x < Tile::warps) lse[threadIdx.x] = 0;
+  if (threadIdx.x < Tile::warps) lse[threadIdx.x] = 0, live[threadIdx.x] = 0;
   __syncthreads();
   int at, last;  // in half tiles
   {
@@ -242,7 +243,10 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
       const View view = shared.local();
       const TileShared<Tile> in = place(view);
       accumulate_components<Tile>(0, view.components, r_of(view), in.scale, in.list(), in.count,
-                                  [&](int k, const Lives& lives) { accumulate(view, k, in.x, lives, sums_of(view)); });
+                                  [&](int k, const Lives& lives) {
+                                    if (Warp::rank() == 0) live[k % Tile::warps] += lives.count;  // of this warp
+                                    accumulate(view, k, in.x, lives, sums_of(view));
+                                  });
     }
     __syncthreads();
   }
@@ -253,6 +257,9 @@ __device__ inline void fused_pass(MixtureSweepDevice op, const DeviceProblem& pr
   double total = 0;
   for (const double part : lse) total += part;
   *view.lse(sums_of(view)) = total * kNatsPerBit;
+  std::int64_t pairs = 0;
+  for (const std::int64_t part : live) pairs += part;
+  *view.live(sums_of(view)) = double(pairs);
 }
 
 }  // namespace cavi::kernels::cuda

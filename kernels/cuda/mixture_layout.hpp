@@ -16,14 +16,15 @@ namespace cavi::kernels::cuda {
 /// Logits are in bits: 2^x is what the special-function unit takes.
 inline constexpr double kBitsPerNat = 1.4426950408889634074, kNatsPerBit = 0.69314718055994530942;
 
-/// Sums over a slab in the frame of the family, float64, one array after the other: count [K], first [K x D], second
-/// (full [K x cells_size(D)], diag [K x D], spherical [K]) and, last, the sum of lse in nats.
+/// Sums over a slab in the frame of the family, float64, one array after the other: count [K], live [K], first [K x D],
+/// second (full [K x cells_size(D)], diag [K x D], spherical [K]) and, last, the sum of lse in nats. live: pairs of row
+/// and component that are not negligible, all in all; which of its places a pass puts them into is its own affair.
 CAVI_HOST_DEVICE constexpr std::int64_t second_sums(Component c, int features) {
   if (c == Component::full) return cells_size(features);
   return c == Component::diag ? features : c == Component::spherical ? 1 : 0;
 }
 CAVI_HOST_DEVICE constexpr std::int64_t sums_size(const MixtureSweepDevice& op) {
-  return op.components * (1 + op.features + second_sums(op.component, op.features)) + 1;
+  return op.components * (2 + op.features + second_sums(op.component, op.features)) + 1;
 }
 
 inline constexpr unsigned kTilesOfASlab = 2;                         ///< at least, but in the last slab
@@ -191,7 +192,8 @@ struct MixtureView {
 
   /// Parts of a slab's sums.
   __device__ double* count(double* slab) const { return slab; }
-  __device__ double* first(double* slab) const { return slab + components; }
+  __device__ double* live(double* slab) const { return slab + components; }
+  __device__ double* first(double* slab) const { return slab + 2 * components; }
   __device__ double* second(double* slab) const { return first(slab) + std::int64_t(components) * features; }
   __device__ double* lse(double* slab) const { return slab + slab_sums - 1; }
 

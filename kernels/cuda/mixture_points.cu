@@ -275,6 +275,7 @@ __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64
     double total = 0;
     for (const double part : lse_parts) total += part;
     *view.lse(sums) = total * kNatsPerBit;
+    *view.live(sums) = NAN;  // to count is an instruction for every pair
   }
 }
 

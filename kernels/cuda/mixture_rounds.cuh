@@ -112,6 +112,7 @@ __device__ inline void clear_sums(const FullView& view, int first, int last, dou
   clear(view.count(sums), 1);
   clear(view.first(sums), view.features);
   clear(view.second(sums), cells_size(view.features));
+  clear(view.live(sums), 1);
 }
 
 __device__ inline void sum_lse(const FullView& view, std::int64_t slab, double* sums) {

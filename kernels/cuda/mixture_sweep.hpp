@@ -68,7 +68,7 @@ cudaError_t enqueue_mixture_frame(const MixtureSweepDevice& op, const DeviceProb
 /// The sums of a slice of slabs; every slab in one slice of a sweep.
 cudaError_t enqueue_mixture_pass(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                  std::int64_t max_rows, MixtureSlice slice, cudaStream_t stream);
-/// Writes count, first, second (not for tied) and entropy.
+/// Writes count, first, second (not for tied), entropy, and the share of negligible pairs to the course.
 cudaError_t enqueue_mixture_finish(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
                                    std::int64_t max_rows, cudaStream_t stream);
 

@@ -92,6 +92,8 @@ __global__ void __launch_bounds__(TensorBlock::threads, 2)
           const FullView view = shared.local();
           flush_moments<Shape>(view, k, row, column, sums_of(view), moments);
         });
+        const FullView view = shared.local();
+        if (my_part == 0 && Warp::rank() == 0) view.live(sums_of(view))[k] += points;
         points = 0;
       }
       __syncthreads();

@@ -53,7 +53,7 @@ __device__ inline int list_live(const float* r, const float* scale, Live* live, 
   for (int i = 0; i < kTile; i += kWarp) {
     const float at = r[i + lane] * scale[i + lane];
     count += at;
-    const bool alive = at > kNegligible<float>;
+    const bool alive = at >= kNegligible<float>;
     const unsigned mask = __ballot_sync(kAllLanes, alive);
     if (alive) live[n + __popc(mask & ((1u << lane) - 1))] = {at, i + lane};
     n += __popc(mask);

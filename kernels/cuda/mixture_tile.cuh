@@ -16,7 +16,7 @@
 
 namespace cavi::kernels::cuda {
 
-/// Far below what rounding leaves of a responsibility.
+/// A responsibility below is far below what rounding leaves of others.
 template <class T>
 inline constexpr T kNegligible = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-80);
 
@@ -221,16 +221,20 @@ template <class F, class T>
 __device__ inline void accumulate_tile(const MixtureView<F, T>& view, const T* x, const T* r, double* sums) {
   const int lane = Warp::rank(), warps = blockDim.x / kWarp;
   for (int k = threadIdx.x / kWarp; k < view.components; k += warps) {
-    T at[kPointsOfALane], count = 0, largest = 0;
+    T at[kPointsOfALane], count = 0;
+    int live = 0;
 #pragma unroll
     for (int p = 0; p < kPointsOfALane; ++p) {
       at[p] = r[std::int64_t(k) * kTile + p * kWarp + lane];
       count += at[p];
-      largest = at[p] > largest ? at[p] : largest;
+      live += __popc(__ballot_sync(kAllLanes, at[p] >= kNegligible<T>));
     }
     count = warp_sum(count);
-    if (lane == 0) view.count(sums)[k] += double(count);
-    if (Warp::all(!(largest > kNegligible<T>))) continue;
+    if (lane == 0) {
+      view.count(sums)[k] += double(count);
+      view.live(sums)[k] += live;
+    }
+    if (live == 0) continue;
     accumulate_axes(view, k, x + lane, at, sums);
     if constexpr (F::kind == Component::full) accumulate_cells(view, k, x + lane, at, sums);
   }

@@ -8,6 +8,7 @@
 #include "kernels/ops.hpp"
 
 #include <cstdint>
+#include <limits>
 
 namespace cavi::kernels::cuda {
 
@@ -28,7 +29,8 @@ struct DeviceRows {
 using Failure = unsigned long long;
 inline constexpr Failure kNoFailure = ~0ull;
 
-/// How far a problem has come: written by the bound, read by the host between rounds of sweeps.
+/// How far a problem has come: written by the bound (and the end of a mixture sweep), read by the host between rounds
+/// of sweeps.
 struct Course {
   int active = 0;  ///< kernels leave a problem alone that is not
   int sweeps = 0;  ///< done
@@ -41,6 +43,7 @@ struct Course {
   double slack = 0;       ///< a fall of more than slack times the bound's magnitude is a failure ...
   double rows = 0;        ///< ... which counts the observed rows, too
   Failure failure = kNoFailure;
+  double negligible = std::numeric_limits<double>::quiet_NaN();  ///< share of pairs; see Summary::negligible
 };
 
 struct DeviceProblem {

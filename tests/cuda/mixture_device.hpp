@@ -9,6 +9,7 @@
 #include "kernels/cuda/mixture_sweep.hpp"
 #include "tests/mixture_kernel_oracle.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -17,6 +18,7 @@
 
 namespace cavi::test {
 
+using kernels::cuda::Course;
 using kernels::cuda::DeviceProblem;
 using kernels::cuda::MixtureRegime;
 using kernels::cuda::MixtureSweepDevice;
@@ -75,7 +77,7 @@ class DeviceSweep {
   }
   void deactivate(std::size_t problem) {
     const int no = 0;
-    check(cudaMemcpy(active_[problem]->data(), &no, sizeof no, cudaMemcpyHostToDevice));
+    check(cudaMemcpy(&courses_[problem]->data()->active, &no, sizeof no, cudaMemcpyHostToDevice));
   }
 
   /// So many problems that are over come first.
@@ -95,12 +97,14 @@ class DeviceSweep {
   const std::vector<double>& first() const { return results_[selected_][5]; }
   const std::vector<double>& second() const { return results_[selected_][6]; }
   double entropy() const { return results_[selected_][7][0]; }
+  double negligible() const { return courses_[selected_]->get()[0].negligible; }
+  /// For comparisons bit by bit, so that what is not counted is -1.
   std::vector<double> outputs() const {
-    std::vector<double> all;
+    std::vector<double> all = {std::isnan(negligible()) ? -1 : negligible()};
     for (int b = 4; b < 8; ++b) all.insert(all.end(), results_[selected_][b].begin(), results_[selected_][b].end());
     return all;
   }
-  kernels::cuda::Failure failure() const { return failure_[selected_]->get()[0]; }
+  kernels::cuda::Failure failure() const { return courses_[selected_]->get()[0].failure; }
 
  private:
   template <class T>
@@ -140,13 +144,13 @@ class DeviceSweep {
     rows_.push_back(std::make_unique<DeviceArray<kernels::cuda::DeviceRows>>(
         std::vector<kernels::cuda::DeviceRows>{{raw_.back()->data(), p.rows}}));
     raw_.push_back(std::make_unique<DeviceArray<std::byte>>(kernels::cuda::mixture_sweep_scratch(op_, p.rows)));
-    failure_.push_back(std::make_unique<DeviceArray<kernels::cuda::Failure>>(
-        std::vector<kernels::cuda::Failure>{kernels::cuda::kNoFailure}));
-    active_.push_back(std::make_unique<DeviceArray<int>>(std::vector<int>{1}));
+    Course course;
+    course.active = 1;
+    courses_.push_back(std::make_unique<DeviceArray<Course>>(std::vector<Course>{course}));
     DeviceProblem problem;
     problem.buffers = addresses_.back()->data(), problem.rows = rows_.back()->data();
-    problem.scratch = raw_.back()->data(), problem.failure = failure_.back()->data();
-    problem.active = active_.back()->data();
+    problem.scratch = raw_.back()->data(), problem.course = courses_.back()->data();
+    problem.failure = &problem.course->failure, problem.active = &problem.course->active;
     device_.push_back(problem);
     max_rows_ = std::max(max_rows_, p.rows);
   }
@@ -161,8 +165,7 @@ class DeviceSweep {
   std::vector<std::unique_ptr<DeviceArray<double*>>> addresses_;
   std::vector<std::unique_ptr<DeviceArray<std::byte>>> raw_;
   std::vector<std::unique_ptr<DeviceArray<kernels::cuda::DeviceRows>>> rows_;
-  std::vector<std::unique_ptr<DeviceArray<kernels::cuda::Failure>>> failure_;
-  std::vector<std::unique_ptr<DeviceArray<int>>> active_;
+  std::vector<std::unique_ptr<DeviceArray<Course>>> courses_;
   std::vector<DeviceProblem> device_;
   std::unique_ptr<DeviceArray<int>> never_;
   std::unique_ptr<DeviceArray<DeviceProblem>> table_;

@@ -36,6 +36,7 @@ void expect_definition(const MixtureProblem& p, Scalar precision, MixtureRegime 
   DeviceSweep sweep({p}, precision, regime, most_slabs);
   sweep.sweep();
   expect_moments(sweep, expected, p, tolerance_of(precision, expected));
+  expect_negligible(sweep.negligible(), expected, p, precision, mixture_regime(sweep.op(), p.rows) != "points");
   EXPECT_EQ(sweep.failure(), kernels::cuda::kNoFailure);
   EXPECT_EQ(emulator::reports().size(), 0u);
 }
@@ -69,6 +70,16 @@ TEST_P(DeviceSweepTest, FollowsTheDefinitionAtAwkwardSizes) {
 // A slab that a block goes through tile by tile, and one after another.
 TEST_P(DeviceSweepTest, FollowsTheDefinitionInLongSlabs) {
   for (const int slabs : {1, 3}) expect_definition({GetParam().component, 2500, 4, 3, 2, false, true}, slabs);
+}
+
+// Components that are apart, many of them, several rounds in a slab, and features that each kernel of a regime is for.
+TEST_P(DeviceSweepTest, CountsThePairsThatAreNegligible) {
+  for (const auto& [rows, components, features] :
+       {std::tuple(2300, 3, 3), std::tuple(300, 9, 5), std::tuple(260, 40, 9), std::tuple(300, 7, 18),
+        std::tuple(700, 5, 40)})
+    if (sweeps(features))
+      for (const int slabs : {1, 1024})
+        expect_definition({GetParam().component, rows, components, features, 8, slabs > 1, slabs == 1}, slabs);
 }
 
 TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
@@ -110,7 +121,7 @@ TEST_P(DeviceSweepTest, AProblemThatIsOverIsLeftAlone) {
   DeviceSweep sweep({p, p}, GetParam().precision, GetParam().regime);
   sweep.deactivate(0);
   sweep.sweep();
-  EXPECT_TRUE(std::isnan(sweep.entropy()) && std::isnan(sweep.count()[0]));
+  EXPECT_TRUE(std::isnan(sweep.entropy()) && std::isnan(sweep.count()[0]) && std::isnan(sweep.negligible()));
   sweep.select(1);
   EXPECT_FALSE(std::isnan(sweep.entropy()) || std::isnan(sweep.count()[0]));
 }
@@ -230,6 +241,7 @@ TEST(TensorSweepTest, FollowsTheDefinitionInLongSlabs) {
     DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::automatic, 2);
     sweep.sweep(1 + int(seed));
     expect_moments(sweep, expected, p, tolerance_of(Scalar::float32, expected));
+    expect_negligible(sweep.negligible(), expected, p, Scalar::float32);
     bits.push_back(sweep.outputs());
   }
   EXPECT_EQ(bits[0], bits[1]);
