@@ -128,6 +128,8 @@ TEST_P(EveryKind, BatchIsTheLoopOfSingleFitsBitForBit) {
             fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d), {}, {}, int(b) + 1);
         EXPECT_EQ(one.summary.elbo_trace, batch.summaries[b].elbo_trace) << "problem " << b;
         EXPECT_EQ(one.summary.n_iter, batch.summaries[b].n_iter);
+        const double negligible = one.summary.negligible, in_batch = batch.summaries[b].negligible;
+        EXPECT_TRUE(negligible == in_batch || (std::isnan(negligible) && std::isnan(in_batch))) << "problem " << b;
         means.insert(means.end(), one.q.means.begin(), one.q.means.end());
         covariances.insert(covariances.end(), one.q.covariances.begin(), one.q.covariances.end());
         parameters.insert(parameters.end(), one.q.component_parameters.begin(), one.q.component_parameters.end());

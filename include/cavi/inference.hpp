@@ -60,9 +60,11 @@ struct Summary {
   Scalar precision = Scalar::float64;
   bool fused = false;  ///< whether a mixture sweep replaced the generic operations
   /// Of the pairs of row and component in the last sweep, the share whose (weighted) responsibility was below 2^-40, in
-  /// float64 2^-80. They may be left out of moments, and where they are many of logits, too: of no row more than K
-  /// times that. NaN where nobody counts: on GPUs, in full mixtures of up to four features, without a fused sweep; not
-  /// saved.
+  /// float64 (on GPUs also of families other than gaussian) 2^-80. First and second moments may leave such pairs out,
+  /// less than that much of a row each; counts N_k are sums over all. Full mixtures of 32 features or more on the CPU
+  /// leave out logits, too, where such pairs are many: N_k and the row's normaliser then lack less than that, times the
+  /// row's weight, for each pair. NaN where nobody counts: in full mixtures of up to four features on the CPU, by
+  /// kernel "points", without rows, without a fused sweep; not saved.
   double negligible = std::numeric_limits<double>::quiet_NaN();
   int restart = 0;  ///< of several starts the one that this is
 

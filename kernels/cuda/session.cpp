@@ -323,6 +323,7 @@ class CudaSession : public Session {
     const double* trace = memory_->trace(std::int64_t(b));
     const int per_sweep = count_bounds(lowered_.sweep);
     s.seconds += elapsed;
+    s.negligible = c.negligible;
     double before = s.elbo;
     for (int i = 0; i < c.bounds; ++i) {
       const bool failed = c.failure != kNoFailure && i / per_sweep == (c.bounds - 1) / per_sweep;

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -56,6 +58,7 @@ TEST_P(EveryPrecision, TheBitsAreTheSameUnderEverySchedule) {
     const Fit again = fit(options(GetParam()), x, Device::cuda(0), weight);
     EXPECT_EQ(again.summary.elbo_trace, expected.summary.elbo_trace) << "seed " << seed;
     EXPECT_EQ(again.q.covariances, expected.q.covariances) << "seed " << seed;
+    EXPECT_EQ(again.summary.negligible, expected.summary.negligible) << "seed " << seed;
     ASSERT_EQ(emulator::verdict(), "") << "seed " << seed;
   }
 }
@@ -105,6 +108,7 @@ TEST(Backend, StreamedRowsGiveTheBitsOfResidentOnes) {
         const Fit f = fit(o, x, Device::cuda(0, memory));
         EXPECT_EQ(f.summary.elbo_trace, resident.summary.elbo_trace) << memory;
         EXPECT_EQ(f.q.means, resident.q.means) << memory;
+        EXPECT_EQ(f.summary.negligible, resident.summary.negligible) << memory;
         streamed += f.summary.kernel.find("streamed") != std::string::npos;
       } catch (const DeviceError& e) {
         EXPECT_NE(std::string(e.what()).find("memory budget"), std::string::npos) << e.what();
@@ -131,8 +135,45 @@ TEST(Backend, ManyMoreProblemsThanBlocksOfVeryDifferentLengths) {
       }
       const Fit one = fit(o, Matrix::view(x.data() + offsets[b] * d, offsets[b + 1] - offsets[b], d));
       EXPECT_EQ(one.summary.elbo_trace, batch.summaries[b].elbo_trace) << "problem " << b;
+      EXPECT_EQ(one.summary.negligible, batch.summaries[b].negligible) << "problem " << b;
     }
   }
+}
+
+// But for a pair that rounding may take across the line. Every fourth row has no weight.
+TEST(Backend, CountsTheNegligiblePairsThatTheCpuCounts) {
+  struct {
+    int rows, features;
+    CovarianceType type;
+    Scalar precision;
+    std::int64_t memory;
+    const char* kernel;
+  } const fits[] = {{300, 6, CovarianceType::full, Scalar::float32, 0, "whole"},
+                    {300, 3, CovarianceType::tied, Scalar::float32, 0, "whole"},
+                    {4200, 6, CovarianceType::full, Scalar::float32, 0, "fused"},
+                    {4200, 6, CovarianceType::spherical, Scalar::float32, 0, "fused"},
+                    {4200, 33, CovarianceType::full, Scalar::float32, 0, "tensor"},
+                    {300, 6, CovarianceType::diag, Scalar::float64, 0, "tile"},
+                    {3000, 6, CovarianceType::full, Scalar::float64, 240 << 10, "tile, streamed"}};
+  for (const auto& f : fits) {
+    SCOPED_TRACE(f.kernel);
+    std::vector<double> values = clusters(f.rows, f.features, 10), weight(std::size_t(f.rows), 1.5);
+    for (int n = 0; n < f.rows; ++n)
+      for (int d = n % 3; d < f.features; d += 3) values[std::size_t(n * f.features + d)] += 4;
+    for (std::size_t n = 0; n < weight.size(); n += 4) weight[n] = 0;
+    const Matrix x(values, f.rows, f.features);
+    const Summary there = fit(options(f.precision, f.type), x, Device::cuda(0, f.memory), weight).summary;
+    const Summary here = fit(options(f.precision, f.type), x, Device::cpu(1), weight).summary;
+    EXPECT_EQ(there.kernel, f.kernel);
+    EXPECT_NEAR(there.negligible, here.negligible, 1.5 / (3 * f.rows));
+    EXPECT_GT(there.negligible, 0.3);
+    EXPECT_LT(there.negligible, 0.9);
+  }
+  MixtureOptions o = options(Scalar::float32);
+  const Matrix few(clusters(4200, 2, 10), 4200, 2);
+  EXPECT_TRUE(std::isnan(fit(o, few).summary.negligible));  // by kernel "points"
+  o.max_iter = 0;
+  EXPECT_TRUE(std::isnan(fit(o, Matrix(clusters(300, 2, 10), 300, 2)).summary.negligible));
 }
 
 // Both sweeps of a block use the same scratch.
