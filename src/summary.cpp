@@ -38,6 +38,7 @@ std::string Summary::full_report() const {
   text += fused ? "one fused pass over the data per sweep" : "generic operations";
   if (!std::isnan(negligible))
     text += fmt::format("; {:.1f} % of rows x components were negligible in the last", 100 * negligible);
+  if (!std::isnan(near)) text += fmt::format("; {:.0f} % of components were near the origin", 100 * near);
   text += "\n";
   text += fmt::format("{:>6} {:>22} {:>14}\n", "sweep", "bound", "gain");
   for (std::size_t i = 0; i < elbo_trace.size(); ++i)

@@ -8,6 +8,7 @@
 #include "kernels/cuda/team.hpp"
 
 #include <cstdint>
+#include <limits>
 
 namespace cavi::kernels::cuda {
 
@@ -76,7 +77,7 @@ __device__ void finish_component(const MixtureView<F, T>& view, const MixtureSwe
 template <class F, class T>
 __device__ void finish_entropy(const MixtureView<F, T>& view, const MixtureSweepDevice& op,
                                const DeviceProblem& problem, Warp warp) {
-  double entropy = 0, live = 0;
+  double entropy = 0, live = 0, near = std::numeric_limits<double>::quiet_NaN();
   for (int k = warp.rank(); k < view.components; k += warp.size()) {
     entropy -= view.product[k];
     live += view.live(view.sums)[k];
@@ -85,9 +86,12 @@ __device__ void finish_entropy(const MixtureView<F, T>& view, const MixtureSweep
   live = warp.sum(live);
   if constexpr (F::shared)
     entropy += F::product(view.root, problem[op.second], view.features, view.work, warp) * kNatsPerBit;
+  if constexpr (F::kind == Component::full && sizeof(T) == 4)
+    if (in_records(op)) near = count_near(view, warp) / view.components;
   if (warp.rank() != 0) return;
   *problem[op.entropy] = entropy;
   problem.course->negligible = 1 - live / (double(view.rows) * view.components);  // NaN without rows
+  problem.course->near = near;
 }
 
 }  // namespace cavi::kernels::cuda

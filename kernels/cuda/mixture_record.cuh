@@ -8,11 +8,13 @@
 #include "kernels/cuda/mixture_layout.hpp"
 #include "kernels/cuda/team.hpp"
 
+#include <cmath>
 #include <cstdint>
 
 namespace cavi::kernels::cuda {
 
-/// Standard deviations from the origin up to which a mean is near: an element of y is off by some 2^-16 then.
+/// Standard deviations from the origin up to which a mean is near, the terms of R m taken by their magnitude: an element
+/// of y is off by some 2^-16 then.
 inline constexpr double kNear = 256;
 
 struct Record {
@@ -39,14 +41,21 @@ __device__ inline void finish_record(const FullView& view, int k, Warp warp) {
   const double* centre = view.centre_of(k);
   double square = 0;
   for (int i = warp.rank(); i < padded(d); i += warp.size()) {
-    const double y = i < d ? whitened(view, k, i, centre) : 0;
-    record.shift[i] = float(-y);
-    square += y * y;
+    record.shift[i] = i < d ? float(-whitened(view, k, i, centre)) : 0;
+    double magnitude = 0;
+    for (int j = i; j < d; ++j) magnitude += std::fabs(view.root_of(k)[std::int64_t(i) * d + j] * centre[j]);
+    square += magnitude * magnitude;
   }
   const bool far = !(warp.sum(square) <= kNear * kNear * kBitsPerNat / 2);
   for (int i = warp.rank(); far && i < padded(d); i += warp.size()) record.shift[i] = i < d ? float(centre[i]) : 0;
   for (int i = warp.rank(); i < kCell; i += warp.size())  // read as a whole
     record.offset[i] = i == 0 ? view.offsets[k] : i == 1 && far ? 1.0f : 0.0f;
+}
+
+__device__ inline double count_near(const FullView& view, Warp warp) {
+  double near = 0;
+  for (int k = warp.rank(); k < view.components; k += warp.size()) near += *Record(view, k).far == 0;
+  return warp.sum(near);
 }
 
 /// What rows whose moments about the centre are `count` and `first` lack more to the offset when the shift, which was

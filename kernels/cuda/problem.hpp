@@ -44,6 +44,7 @@ struct Course {
   double rows = 0;        ///< ... which counts the observed rows, too
   Failure failure = kNoFailure;
   double negligible = std::numeric_limits<double>::quiet_NaN();  ///< share of pairs; see Summary::negligible
+  double near = std::numeric_limits<double>::quiet_NaN();        ///< share of components; see Summary::near
 };
 
 struct DeviceProblem {

@@ -324,6 +324,7 @@ class CudaSession : public Session {
     const int per_sweep = count_bounds(lowered_.sweep);
     s.seconds += elapsed;
     s.negligible = c.negligible;
+    s.near = c.near;
     double before = s.elbo;
     for (int i = 0; i < c.bounds; ++i) {
       const bool failed = c.failure != kNoFailure && i / per_sweep == (c.bounds - 1) / per_sweep;

@@ -124,6 +124,7 @@ std::string json_report(const Summary& summary, const MixturePosterior& p, std::
   j["seconds"] = summary.seconds;
   j["rows_per_second"] = summary.seconds > 0 ? double(rows) * summary.n_iter / summary.seconds : 0.0;
   if (!std::isnan(summary.negligible)) j["negligible"] = summary.negligible;
+  if (!std::isnan(summary.near)) j["near"] = summary.near;
   j["weights"] = p.weights;
   j["counts"] = p.counts;
   j["means"] = nested(p.means, {p.n_components, p.n_features});
