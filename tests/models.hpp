@@ -194,8 +194,8 @@ struct MixtureVariables {
 };
 
 /// A full mixture of three components for the rows of x, under names of its own.
-inline MixtureVariables full_mixture(Model& p, const std::string& name, const Matrix& x) {
-  const Plate n = p.plate("n " + name, x.rows()), k = p.plate("k " + name, 3), d = p.plate("d " + name, x.cols());
+inline MixtureVariables full_mixture(Model& p, const std::string& name, const Matrix& x, int components = 3) {
+  const Plate n = p.plate("n " + name, x.rows()), k = p.plate("k " + name, components), d = p.plate("d " + name, x.cols());
   const Data rows = p.data("x " + name, x, {n, d});
   std::vector<double> identity(std::size_t(x.cols() * x.cols()));
   for (int i = 0; i < x.cols(); ++i) identity[std::size_t(i * (x.cols() + 1))] = 1;

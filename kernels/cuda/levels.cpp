@@ -7,7 +7,8 @@
 namespace cavi::kernels::cuda {
 namespace {
 
-constexpr Buffer kCourse = -2;  // what bounds share: their order stays
+// What bounds share, and what mixture sweeps work in: their order stays.
+constexpr Buffer kCourse = -2, kScratch = -3;
 
 struct Access {
   std::set<Buffer> reads, writes;
@@ -30,7 +31,7 @@ Access access(const DeviceOp& op, const BoundParts& parts) {
     case DeviceOp::Kind::mixture_sweep: {
       const MixtureSweepDevice& m = op.mixture_sweep;
       for (Buffer b : {m.weight, m.quadratic, m.linear, m.constant, m.second}) read(b);
-      for (Buffer b : {m.count, m.first, m.second, m.entropy}) write(b);
+      for (Buffer b : {m.count, m.first, m.second, m.entropy, kScratch}) write(b);
       break;
     }
     case DeviceOp::Kind::mixture_start:

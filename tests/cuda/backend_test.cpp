@@ -177,26 +177,30 @@ TEST(Backend, CountsTheNegligiblePairsThatTheCpuCounts) {
 }
 
 // Both sweeps of a block use the same scratch.
+// Of the same shape, and of shapes that lie differently in what they work in.
 TEST(Backend, TwoMixturesOfAModelDoNotDisturbEachOther) {
-  const int n = 200, d = 2;
-  Model p;
-  const auto one = cavi::testing::full_mixture(p, "one", Matrix(clusters(n, d, 8), n, d));
-  const auto two = cavi::testing::full_mixture(p, "two", Matrix(clusters(n, d, 9), n, d));
-  Factorisation q(p);
-  Options options;
-  options.precision = Scalar::float32;
-  options.start_updates = {{one.pi}, {two.pi}, {one.mu}, {two.mu}};
-  for (const auto& v : {one, two}) q.joint({v.mu, v.lambda}).start_labels(v.z, cavi::testing::labels(n, 3));
-  const auto run = [&](const Device& device) {
-    return infer(p, q, {{one.z}, {two.z}, {one.pi}, {two.pi}, {one.mu}, {two.mu}}, {3, 0}, device, options).summary();
-  };
-  const Summary here = run(Device::cpu(1));
-  for (std::uint32_t seed = 0; seed < 16; ++seed) {
-    emulator::reset(emulator::options_for(seed));
-    const Summary there = run(Device::cuda(0));
-    EXPECT_EQ(there.kernel, "whole");
-    EXPECT_NEAR(there.elbo, here.elbo, 1e-5 * n) << seed;
-    ASSERT_EQ(emulator::verdict(), "") << "seed " << seed;
+  const int n = 200;
+  for (const auto& [d, components] : {std::pair(2, 3), std::pair(8, 20)}) {
+    Model p;
+    const auto one = cavi::testing::full_mixture(p, "one", Matrix(clusters(n, 2, 8), n, 2));
+    const auto two = cavi::testing::full_mixture(p, "two", Matrix(clusters(n, d, 9), n, d), components);
+    Factorisation q(p);
+    Options options;
+    options.precision = Scalar::float32;
+    options.start_updates = {{one.pi}, {two.pi}, {one.mu}, {two.mu}};
+    q.joint({one.mu, one.lambda}).start_labels(one.z, cavi::testing::labels(n, 3));
+    q.joint({two.mu, two.lambda}).start_labels(two.z, cavi::testing::labels(n, components));
+    const auto run = [&](const Device& device) {
+      return infer(p, q, {{one.z}, {two.z}, {one.pi}, {two.pi}, {one.mu}, {two.mu}}, {3, 0}, device, options).summary();
+    };
+    const Summary here = run(Device::cpu(1));
+    for (std::uint32_t seed = 0; seed < 16; ++seed) {
+      emulator::reset(emulator::options_for(seed));
+      const Summary there = run(Device::cuda(0));
+      EXPECT_EQ(there.kernel, "whole");
+      EXPECT_NEAR(there.elbo, here.elbo, 1e-5 * n) << seed;
+      ASSERT_EQ(emulator::verdict(), "") << "seed " << seed << ", " << d << " features";
+    }
   }
 }
 
