@@ -43,10 +43,13 @@ struct Regime {
 
 /// kernels/cuda/: mixture_points.cu, mixture_fused_*.cu, mixture_chunked.cu, mixture_tensor.cu, mixture_tile.cuh. A
 /// new regime is a row. No run on record is of the tile pass: its share is a guess, as is that instructions of a warp
-/// get 0.62 of the tensor cores' multiply-adds.
+/// get 0.62 of the tensor cores' multiply-adds. The points pass and the fused one of up to 32 features and a precision
+/// matrix each ("records") have other instructions since their shares were fitted, which says nothing of how they fill
+/// issue slots now; those of the points pass are for all pairs alike, those for a point spread over four components.
 constexpr Regime kRegimes[] = {
-    {"points", 0.40, 0.40, {6, 2.5, 1.1}, {6, 3, 0}, {2, 2, 1}, {2, 2, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
-    {"fused", 0.235, 0.235, {11, 1.25, 1.07}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 1.2}, 0, 128, 1, {0, 0, 0}},
+    {"points", 0.40, 0.40, {8, 3, 2}, {8, 5, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, 0, 0, 1, {0, 0, 0}},
+    {"records", 0.235, 0.235, {11, 1.25, 1.07}, {0, 0, 0}, {4, 3, 1.7}, {0, 0, 0}, {12, 4, 1.2}, 0, 128, 1, {0, 0, 0}},
+    {"fused", 0.235, 0.235, {11, 2.25, 1}, {11, 2, 0}, {4, 3, 1.8}, {4, 3, 0}, {12, 4, 0}, 0, 256, 1, {0, 0, 0}},
     {"chunked", 0.092, 0.092, {11, 4, 1}, {11, 2, 0}, {4, 3, 1}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 0, 0}},
     {"tensor", 0.245, 0.245, {11, 2, 0.47}, {11, 2, 0}, {4, 3, 0.39}, {4, 3, 0}, {12, 8, 0}, 8, 128, 2, {0, 4, 4.8}},
     {"tile", 0.1, 0.1, {16, 4, 1.5}, {16, 4, 0}, {8, 4, 1.5}, {8, 4, 0}, {0, 0, 0}, 12, 128, 2, {0, 0, 0}}};
@@ -70,11 +73,8 @@ const Regime& regime_named(std::string_view name) {
   return *std::find_if(std::begin(kRegimes), std::end(kRegimes) - 1, [&](const Regime& r) { return r.name == name; });
 }
 
-/// Sizes as in mixture_float32.hpp: components of a thread, lanes that share a point, bytes of a block's rows.
-bool few_enough_for_points(int k, int d) {
-  const int slots = k <= 4 || d == 4 ? 4 : k <= 8 || d == 3 ? 8 : 16;
-  return d <= 4 && k <= 8 * slots;
-}
+/// As in mixture_float32.hpp: what the points pass is for, and the bytes of a block's rows in the others.
+constexpr int kPointsFeatures = 4, kPointsComponents = 128;
 double block_bytes(int d, int k, int points, int lists) {
   const int padded = (d + 3) / 4 * 4, counts = (k + 1) / 2 * 16;
   return 4.0 * (double(padded) * (points + 9) + points) + counts + lists;
@@ -100,11 +100,11 @@ std::string_view gpu_regime(const SweepShape& s) {
   constexpr double kShared = 98 << 10, kSums = 320 << 20;
   if (s.rows <= kRowsOfWhole) return "whole";
   if (s.precision == Scalar::float64 || s.family != ComponentFamily::gaussian) return "tile";
-  if (few_enough_for_points(s.components, s.features)) return "points";
+  if (s.features <= kPointsFeatures && s.components <= kPointsComponents) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
   const bool wide = cells(s) > 0 && s.features > 16;
   const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, fused_lists(cells(s), s.features)) <= kShared;
-  const double blocks = std::ceil(s.features / 4.0), sums = s.components * (1 + s.features + 8 * blocks * (blocks + 1));
+  const double blocks = std::ceil(s.features / 4.0), sums = s.components * (2 + s.features + 8 * blocks * (blocks + 1)) + 1;
   if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
     return "chunked";
   return fits ? "fused" : "tile";
@@ -115,7 +115,8 @@ Prediction predict(const SweepShape& s, const GpuMachine& gpu) {
   const double hertz = 1e9 * gpu.ghz, all = hertz * gpu.multiprocessors;  // cycles per second of all multiprocessors
   const int width = s.precision == Scalar::float64 ? 2 : 1;
   const std::string_view name = gpu_regime(s);
-  const Regime& r = regime_named(name == "whole" ? "fused" : name);
+  const bool records = name == "fused" && q > 0 && s.features <= 32;
+  const Regime& r = regime_named(records ? "records" : name == "whole" ? "fused" : name);
   const double instructions = (q > 0 ? r.full : r.axes)(d, q) + s.live * (q > 0 ? r.live_full : r.live_axes)(d, q);
   const double rate = std::min(kIssue * (q > 0 ? r.share_full : r.share_axes), kAttained * gpu.lanes);
   const double slots = instructions * width / rate;  // cycles of a multiprocessor for a pair

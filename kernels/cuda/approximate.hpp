@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Powers and logarithms to base two, by the special-function unit in float32, exact in float64. Denormals are zero.
+/// Powers and logarithms to base two, by the special-function unit in float32, exact in float64; reciprocals by it.
+/// Denormals are zero.
 ///
 /// The twins for the emulated device are wrong by as much as the PTX manual allows for ex2.approx.ftz (2 units in the
-/// last place) and lg2.approx.ftz (2^-22 absolute near one, 2^-22 relative elsewhere).
+/// last place), lg2.approx.ftz (2^-22 absolute near one, 2^-22 relative elsewhere) and rcp.approx.ftz (1 unit).
 #pragma once
 
 #include "kernels/cuda/simt.hpp"
@@ -26,6 +27,11 @@ __device__ inline float approximate_log2(float x) {
   asm volatile("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+__device__ inline float approximate_reciprocal(float x) {
+  float y;
+  asm volatile("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 
 #else
 
@@ -34,6 +40,7 @@ inline float approximate_exp2(float x) {
   return y < 0x1p-126f ? 0 : y;
 }
 inline float approximate_log2(float x) { return __log2f(x < 0x1p-126f ? 0 : x); }
+inline float approximate_reciprocal(float x) { return emulator::approximate(1 / double(x), x, 1); }
 
 #endif
 

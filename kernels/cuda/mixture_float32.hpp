@@ -86,20 +86,13 @@ CAVI_HOST_DEVICE constexpr FusedChoice fused_choice(Component c, int components,
                                            : fused_choice_of<256>(c, components, features);
 }
 
-/// The pass with statistics in registers: components of a thread, and lanes that share a point.
-inline constexpr int kPointsFeatures = 4, kPointsSharing = 8, kPointsThreads = 256;
-CAVI_HOST_DEVICE constexpr int points_slots(int components, int features) {
-  if (components <= 4 || features == 4) return 4;
-  return components <= 8 || features == 3 ? 8 : 16;
-}
-CAVI_HOST_DEVICE constexpr int points_sharing(int components, int features) {
+/// The pass with parameters and statistics in registers: components of a thread, and lanes that share a point.
+inline constexpr int kPointsFeatures = 4, kPointsThreads = 128, kPointsSlots = 4;
+inline constexpr int kPointsComponents = kPointsSlots * kWarp;
+CAVI_HOST_DEVICE constexpr int points_sharing(int components) {
   int sharing = 1;
-  while (points_slots(components, features) * sharing < components) sharing *= 2;
+  while (kPointsSlots * sharing < components) sharing *= 2;
   return sharing;
-}
-/// Rows of a slab: 512 of a thread, which float32 sums can bear.
-CAVI_HOST_DEVICE constexpr std::int64_t points_rows(int components, int features) {
-  return 512 * kPointsThreads / points_sharing(components, features);
 }
 
 /// A pass in rounds: its blocks, those of tensor cores, and tiles of a slab in a round.

@@ -35,8 +35,7 @@ inline constexpr unsigned kSlabWave = 132;                           ///< few sl
 CAVI_HOST_DEVICE constexpr MixtureRegime regime_of(const MixtureSweepDevice& op) {
   if (op.regime != MixtureRegime::automatic) return op.regime;
   if (op.precision == Scalar::float64) return MixtureRegime::tile;
-  if (op.features <= kPointsFeatures && points_sharing(op.components, op.features) <= kPointsSharing)
-    return MixtureRegime::points;
+  if (op.features <= kPointsFeatures && op.components <= kPointsComponents) return MixtureRegime::points;
   if (op.tensor_cores && op.component == Component::full && op.features >= kTensorFewest && op.features <= kTensorMost)
     return MixtureRegime::tensor;
   const bool fits = fused_choice(op.component, op.components, op.features).points > 0;
@@ -76,10 +75,6 @@ CAVI_HOST_DEVICE constexpr int slab_count(const MixtureSweepDevice& op, std::int
   unsigned slabs = (tiles + kTilesOfASlab - 1) / kTilesOfASlab;
   if (slabs > unsigned(op.most_slabs)) slabs = op.most_slabs;
   if (slabs > fitting) slabs = fitting < kSlabWave ? fitting : fitting / kSlabWave * kSlabWave;
-  if (regime_of(op) == MixtureRegime::points) {
-    const unsigned most = unsigned(points_rows(op.components, op.features) / kTile);
-    if (slabs * most < tiles) slabs = (tiles + most - 1) / most;
-  }
   return slabs < 1 ? 1 : int(slabs);
 }
 /// First tile of a slab: sizes differ by one at most, the longer ones come first.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pass for few features in float32: statistics of a whole slab in registers.
+// The pass for few features in float32: parameters and statistics of a whole slab in registers.
 //
-//   work     `slots` components of a thread, two points at a time; where there are more components, neighbouring lanes
-//            share a point and each has `slots` of its own
-//   memory   rows once; parameters in shared memory, read for two points; nothing else until the slab ends
-//   order    a thread's points in turn, then lanes and warps in a fixed order; float64 from there on
+//   work     four components of a thread, as many points at a time as registers hold; neighbouring lanes share points,
+//            each has components of its own
+//   memory   rows once, nothing else until a stretch of the slab ends
+//   order    a thread's points in turn, then lanes, warps and stretches in a fixed order; float64 from there on
 #include "kernels/cuda/launch.hpp"
+#include "kernels/cuda/mixture_points_record.cuh"
 #include "kernels/cuda/mixture_regimes.hpp"
 #include "kernels/cuda/mixture_tile.cuh"
 
@@ -13,85 +14,81 @@ namespace cavi::kernels::cuda {
 namespace {
 
 constexpr int kThreads = kPointsThreads, kWarps = kThreads / kWarp;
-constexpr int kPoints = 2;  // of a thread at a time
+constexpr int kStretch = 512;  // points of a thread that float32 sums can bear
 
-CAVI_HOST_DEVICE constexpr int roots(Component c, int features) {
-  switch (c) {
-    case Component::full: return features * (features + 1) / 2;
-    case Component::diag: return features;
-    case Component::spherical: return 1;
-    case Component::tied:
-    case Component::linear: break;
-  }
-  return 0;
-}
-// Centre, offset and root of a component.
-CAVI_HOST_DEVICE constexpr int record_size(Component c, int features) {
-  return padded(features + 1 + roots(c, features));
-}
+// Of a thread: even.
+CAVI_HOST_DEVICE constexpr int points_at_once(int features) { return features <= 2 ? 4 : 2; }
+
 // Count, first and second moments.
-CAVI_HOST_DEVICE constexpr int stats(Component c, int features) { return 1 + features + roots(c, features); }
+CAVI_HOST_DEVICE constexpr int stats(Component c, int features) {
+  return 1 + features + (c == Component::full ? features * (features + 1) / 2 : int(second_sums(c, features)));
+}
 
-template <class F, int D>
-struct Record {
-  static constexpr int kSize = record_size(F::kind, D);
-  float v[kSize];
+// A slab, as one thread finds it for its block: what loops do not use is not to take their registers.
+struct Slab {
+  const float* x;
+  const double* weight;
+  double *sums, *lse;
+  int count, plain;  // rows, and those of them that weigh one: all points of a thread at once
+};
+template <class F>
+__device__ inline Slab find_slab(const MixtureView<F, float>& view, std::int64_t slab, int points) {
+  const unsigned tiles = tile_count(view.rows), first = slab_tile(tiles, view.slabs, slab);
+  const std::int64_t before = std::int64_t(first) * kTile;
+  const std::int64_t after = std::int64_t(slab_tile(tiles, view.slabs, slab + 1)) * kTile;
+  const int count = int(min(after, view.rows) - before);
+  double* sums = view.sums + slab * view.slab_sums;
+  return {view.x + before * view.features,
+          view.weight ? view.weight + before : nullptr,
+          sums,
+          view.lse(sums),
+          count,
+          view.weight ? 0 : count / points * points};
+}
 
-  __device__ explicit Record(const float* from) {
-#pragma unroll
-    for (int i = 0; i < kSize; i += 4) {
-      const Four<float> four = *reinterpret_cast<const Four<float>*>(from + i);
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[i + j] = four.v[j];
-    }
-  }
-  __device__ float offset() const { return v[D]; }
-  // Element d of a point in the frame of the component.
-  __device__ float frame(int d, float x) const {
-    return F::kind == Component::diag ? std::fma(v[D + 1 + d], x, v[d]) : x - v[d];
-  }
-  __device__ float logit(const float (&x)[D]) const {
-    constexpr bool spherical = F::kind == Component::spherical;
-    float z[D], sum = spherical ? 0 : offset();
-#pragma unroll
-    for (int d = 0; d < D; ++d) z[d] = frame(d, x[d]);
-    int at = D + 1;
-#pragma unroll
-    for (int i = 0; i < D; ++i) {
-      float y = z[i];
-      if constexpr (F::kind == Component::full) {
-        y *= v[at++];
-#pragma unroll
-        for (int j = i + 1; j < D; ++j) y = std::fma(v[at++], z[j], y);
-      }
-      sum = std::fma(-y, y, sum);
-    }
-    return spherical ? std::fma(v[D + 1], sum, offset()) : sum;
-  }
+template <int n>
+struct alignas(n * sizeof(float)) Several {
+  float v[n];
 };
 
-template <class F, int D>
-__device__ inline void fill_records(const MixtureView<F, float>& view, int slots, int sharing, float* records) {
-  constexpr int kSize = record_size(F::kind, D);
-  for (int k = threadIdx.x; k < slots * sharing; k += kThreads) {
-    float* at = records + k * kSize + k / slots * 4;  // the lanes that share a point read from different banks
-    for (int i = 0; i < kSize; ++i) at[i] = 0;
-    if (k >= view.components) {
-      at[D] = -HUGE_VALF;
-      continue;
-    }
-    const float* centre = view.packed_centre_of(k);
-    for (int d = 0; d < D; ++d) at[d] = centre[d];
-    at[D] = view.offsets[k];
-    if constexpr (F::kind == Component::full) {
-      float* root = at + D + 1;
-      for (int i = 0; i < D; ++i)
-        for (int j = i; j < D; ++j) *root++ = view.packed_root_of(k)[j * kCell + i];
-    } else if constexpr (!F::shared) {
-      for (int i = 0; i < F::root_size(D); ++i) at[D + 1 + i] = view.packed_root_of(k)[i];
-    }
+// Rows `row`, `row` + 1, ... of a slab, which lie in one tile.
+template <int D, int points>
+__device__ inline void read_points(const float* x, unsigned row, float (&point)[points][D]) {
+  x += row + row / kTile * (kTile * (D - 1));
+#pragma unroll
+  for (int d = 0; d < D; ++d) {
+    const auto several = *reinterpret_cast<const Several<points>*>(x + d * kTile);
+#pragma unroll
+    for (int p = 0; p < points; ++p) point[p][d] = several.v[p];
   }
 }
+
+// Numbers of the lanes that share points, joined.
+template <int n, class Join>
+__device__ inline void join_lanes(float (&a)[n], int sharing, Join join) {
+#pragma unroll
+  for (int step = 1; step < kWarp; step *= 2) {
+    if (step >= sharing) break;
+#pragma unroll
+    for (int i = 0; i < n; ++i) a[i] = join(a[i], __shfl_xor_sync(kAllLanes, a[i], step));
+  }
+}
+template <int n>
+__device__ inline void sum_lanes(float (&a)[n], int sharing) {
+  join_lanes(a, sharing, [](float x, float y) { return x + y; });
+}
+
+// A product of many numbers: its logarithm is cheaper than the sum of theirs, and rounded less.
+struct Product {
+  float mantissa = 1;
+  int exponent = 0;
+
+  __device__ void multiply(float x) {
+    const int bits = __float_as_int(mantissa * x);
+    exponent += (bits >> 23) - 127;
+    mantissa = __int_as_float((bits & 0x7fffff) | 0x3f800000);
+  }
+};
 
 // A sum of many numbers of like size as if in twice the precision (Kahan).
 struct Compensated {
@@ -103,184 +100,207 @@ struct Compensated {
   }
 };
 
-template <class F, int D>
-struct Points {
-  float x[kPoints][D], weight[kPoints];
+// Points whose exponentials add up to so much, multiplied by those of another point, lose nothing that matters below
+// the smallest float; nor do two such products multiplied.
+constexpr float kNear = 0x1p-60f;
 
-  // Rows `row` and the next, which lie in one tile.
-  __device__ Points(const MixtureView<F, float>& view, std::int64_t row, bool inside) {
-    const std::int64_t tile = row / kTile;
-    const float* from = view.x + tile * D * kTile + row % kTile;
+template <int points>
+__device__ inline bool near(const float (&total)[points], float& all) {
+  all = total[0] * total[1];
+  float least = all;
 #pragma unroll
-    for (int d = 0; d < D; ++d) {
-      const float2 two = inside ? *reinterpret_cast<const float2*>(from + d * kTile) : float2{0, 0};
-      x[0][d] = two.x;
-      x[1][d] = two.y;
-    }
-#pragma unroll
-    for (int p = 0; p < kPoints; ++p)
-      weight[p] = !inside || row + p >= view.rows ? 0 : view.weight ? float(view.weight[row + p]) : 1;
+  for (int p = 2; p < points; p += 2) {
+    const float two = total[p] * total[p + 1];
+    least = fminf(least, two);
+    all *= two;
   }
-  // Rows as they are scored: tied ones whitened, in float64.
-  __device__ void whiten(const MixtureView<F, float>& view) {
-    if constexpr (F::shared) {
-#pragma unroll
-      for (int p = 0; p < kPoints; ++p) {
-        double y[D] = {};
-#pragma unroll
-        for (int i = 0; i < D; ++i)
-#pragma unroll
-          for (int j = i; j < D; ++j) y[i] = std::fma(view.packed_root[j * kCell + i], double(x[p][j]), y[i]);
-#pragma unroll
-        for (int i = 0; i < D; ++i) x[p][i] = float(y[i]);
-      }
-    }
-  }
-};
-
-// Where statistic s of component k is summed.
-template <class F, int D>
-__device__ inline double* place_of(const MixtureView<F, float>& view, int k, int s, double* sums) {
-  if (s == 0) return view.count(sums) + k;
-  if (s <= D) return view.first(sums) + k * D + s - 1;
-  s -= D + 1;
-  double* second = view.second(sums) + k * second_sums(F::kind, D);
-  if constexpr (F::kind == Component::full) {
-    int i = 0;
-    for (; s >= D - i; ++i) s -= D - i;
-    return second + (i + s) * kCell + i;
-  }
-  return second + s;
+  return least >= kNear;
 }
 
-// Sums of the threads' numbers to the sums of the slab. parts: [kWarps x sharing x numbers].
-template <class F, int D, int slots>
-__device__ inline void store_sums(const MixtureView<F, float>& view, const float (&sum)[slots * stats(F::kind, D)],
-                                  int sharing, float* parts, double* sums) {
-  constexpr int kStats = stats(F::kind, D), kNumbers = slots * kStats;
+// Points that have weights, or are so far from all components that logits must be relative to a point's largest.
+template <class F, int D, int points>
+__device__ inline void respond_with_care(const LaneRecords<F, D>& records, const float (&u)[points][kPointsSlots][D],
+                                         const float (&weight)[points], int sharing, float (&e)[points][kPointsSlots],
+                                         float (&scale)[points], Compensated& lse) {
+  float largest[points], total[points] = {};
+#pragma unroll
+  for (int p = 0; p < points; ++p) {
+    largest[p] = -FLT_MAX;
+#pragma unroll
+    for (int k = 0; k < kPointsSlots; ++k) {
+      e[p][k] = records.of[k].logit(u[p][k]);
+      largest[p] = fmaxf(largest[p], e[p][k]);
+    }
+  }
+  join_lanes(largest, sharing, [](float x, float y) { return fmaxf(x, y); });
+#pragma unroll
+  for (int p = 0; p < points; ++p)
+#pragma unroll
+    for (int k = 0; k < kPointsSlots; ++k) total[p] += e[p][k] = approximate_exp2(e[p][k] - largest[p]);
+  sum_lanes(total, sharing);
+#pragma unroll
+  for (int p = 0; p < points; ++p) {
+    scale[p] = __fdividef(weight[p], total[p]);
+    lse.add(weight[p] * largest[p]);
+    lse.add(weight[p] * approximate_log2(total[p]));
+  }
+}
+
+template <class F, int D>
+__device__ inline void accumulate_point(const float (&u)[D], float r, float (&sum)[stats(F::kind, D)]) {
+  sum[0] += r;
+  int n = 1 + D;
+#pragma unroll
+  for (int i = 0; i < D; ++i) {
+    const float weighted = r * u[i];
+    sum[1 + i] += weighted;
+    if constexpr (F::kind == Component::full) {
+#pragma unroll
+      for (int j = i; j < D; ++j, ++n) sum[n] = std::fma(weighted, u[j], sum[n]);
+    } else if constexpr (!F::shared) {
+      sum[n] = std::fma(weighted, u[i], sum[n]);
+      if (F::kind == Component::diag) ++n;
+    }
+  }
+}
+
+// Adds to statistic s of a component: moments are about the centre there, here they are scaled as rows are, too.
+template <class F, int D>
+__device__ inline void add_to_statistic(const MixtureView<F, float>& view, const PointsRecord<F, D>& record, int k,
+                                        int s, double total, double* sums) {
+  const auto unit = [&](int i) { return F::kind == Component::diag || F::shared ? 1 : double(record.scale(i)); };
+  if (s == 0) {
+    view.count(sums)[k] += total;
+  } else if (s <= D) {
+    view.first(sums)[k * D + s - 1] += total / unit(s - 1);
+  } else {
+    int i = 0, j = s - D - 1;
+    if constexpr (F::kind == Component::full) {
+      for (; j >= D; ++i) j -= D - 1 - i;
+    } else {
+      i = j;
+    }
+    const int at = F::kind == Component::full ? j * kCell + i : i;
+    view.second(sums)[k * second_sums(F::kind, D) + at] += total / (unit(i) * unit(j));
+  }
+}
+
+// Adds the threads' numbers to the sums of the slab. parts: [kWarps x sharing x numbers].
+template <class F, int D>
+__device__ inline void add_sums(const MixtureView<F, float>& view, const float (&sum)[kPointsSlots][stats(F::kind, D)],
+                                int sharing, const LaneRecords<F, D>* records, float* parts, double* sums) {
+  constexpr int kStats = stats(F::kind, D), kNumbers = kPointsSlots * kStats;
   const int lane = Warp::rank(), warp = threadIdx.x / kWarp;
   float* mine = parts + warp * sharing * kNumbers;
-  if (sharing == 1) {
 #pragma unroll
-    for (int from = 0; from < kNumbers; from += 16) {
-      float some[16];
-#pragma unroll
-      for (int i = 0; i < 16; ++i) some[i] = from + i < kNumbers ? sum[from + i < kNumbers ? from + i : 0] : 0;
-      const float total = sum_of_16(some);
-      if (lane % 2 == 0 && from + lane / 2 < kNumbers) mine[from + lane / 2] = total;
-    }
-  } else {
-#pragma unroll
-    for (int i = 0; i < kNumbers; ++i) {
-      float total = sum[i];
-      for (int step = kWarp / 2; step >= sharing; step /= 2) total += __shfl_xor_sync(kAllLanes, total, step);
-      if (lane < sharing) mine[lane * kNumbers + i] = total;
-    }
+  for (int i = 0; i < kNumbers; ++i) {
+    float total = sum[i / kStats][i % kStats];
+    for (int step = kWarp / 2; step >= sharing; step /= 2) total += __shfl_xor_sync(kAllLanes, total, step);
+    if (lane < sharing) mine[lane * kNumbers + i] = total;
   }
   __syncthreads();
   for (int i = threadIdx.x; i < sharing * kNumbers; i += kThreads) {
-    const int k = i / kStats;
+    const int k = i / kStats, s = i % kStats;
     if (k >= view.components) continue;
     double total = 0;
     for (int w = 0; w < kWarps; ++w) total += double(parts[w * sharing * kNumbers + i]);
-    *place_of<F, D>(view, k, i % kStats, sums) = total;
+    add_to_statistic(view, records[k / kPointsSlots].of[k % kPointsSlots], k, s, total, sums);
   }
+  __syncthreads();
 }
 
-template <class F, int D, int slots>
+template <class F, int D>
 __device__ inline void points_slab(const MixtureView<F, float>& view, std::int64_t slab, int sharing, float* pool) {
-  constexpr int kStats = stats(F::kind, D), kRecord = record_size(F::kind, D);
+  constexpr int points = points_at_once(D);
+  CAVI_SHARED(Slab, shared, [1]);
   CAVI_SHARED(double, lse_parts, [kWarps]);
-  const int lane = Warp::rank(), warp = threadIdx.x / kWarp, group = lane % sharing;
-  float* records = pool;
-  float* parts = pool + sharing * (slots * kRecord + 4);
-  double* sums = view.sums + slab * view.slab_sums;
-  for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kThreads) sums[i] = 0;
-  fill_records<F, D>(view, slots, sharing, records);
+  const int lane = Warp::rank(), warp = threadIdx.x / kWarp, group = lane & (sharing - 1);
+  auto* records = reinterpret_cast<LaneRecords<F, D>*>(pool);
+  auto* parts = reinterpret_cast<float*>(records + sharing);
+  for (std::int64_t i = threadIdx.x; i < view.slab_sums; i += kThreads) view.sums[slab * view.slab_sums + i] = 0;
+  float largest = -FLT_MAX;
+#pragma unroll 1
+  for (int k = lane; k < view.components; k += kWarp) largest = fmaxf(largest, view.offsets[k]);
+  largest = warp_max(largest);
+#pragma unroll 1
+  for (int k = threadIdx.x; k < kPointsSlots * sharing; k += kThreads) {
+    PointsRecord<F, D>& record = records[k / kPointsSlots].of[k % kPointsSlots];
+    record.fill(view, k, largest);
+    if (slab == 0 && k < view.components) record.keep(view, k);
+  }
+  if (threadIdx.x == 0) shared[0] = find_slab(view, slab, points);
   __syncthreads();
 
-  const unsigned tiles = tile_count(view.rows);
-  const std::int64_t first = std::int64_t(slab_tile(tiles, view.slabs, slab)) * kTile;
-  const std::int64_t last = std::int64_t(slab_tile(tiles, view.slabs, slab + 1)) * kTile;
-  const int step = kPoints * kThreads / sharing;  // points of a round
-  const float* mine = records + group * (slots * kRecord + 4);
-  float sum[slots * kStats] = {};
+  const float* x = shared[0].x;
+  CAVI_ASSUME_GLOBAL(x);
+  const int count = shared[0].count, plain = shared[0].plain;
+  const int step = points * kThreads / sharing;  // of a round of the block
+  PointsRecord<F, D> mine[kPointsSlots];
+#pragma unroll
+  for (int k = 0; k < kPointsSlots; ++k)
+#pragma unroll
+    for (int i = 0; i < PointsRecord<F, D>::kSize; ++i) mine[k].v[i] = records[group].of[k].v[i];
+  int row = points * (threadIdx.x / sharing);
+  float point[points][D] = {};
+  if (row < count) read_points(x, row, point);
+  Product product;
   Compensated lse;
-  std::int64_t row = first + kPoints * (threadIdx.x / sharing);
-  Points<F, D> next(view, row, row < last);
+  for (int start = 0; start < count;) {
+    const int end = min(count, start + kStretch / points * step);
+    float sum[kPointsSlots][stats(F::kind, D)] = {};
 #pragma unroll 1
-  for (std::int64_t start = first; start < last; start += step) {
-    Points<F, D> point = next;
-    row += step;
-    next = Points<F, D>(view, row, row < last);
-    point.whiten(view);
-
-    float e[kPoints][slots], largest[kPoints] = {-FLT_MAX, -FLT_MAX}, total[kPoints] = {}, scale[kPoints];
+    for (; start < end; start += step, row += step) {
+      float u[points][kPointsSlots][D], e[points][kPointsSlots], total[points], scale[points], all;
 #pragma unroll
-    for (int k = 0; k < slots; ++k) {
-      const Record<F, D> record(mine + k * kRecord);
+      for (int p = 0; p < points; ++p)
 #pragma unroll
-      for (int p = 0; p < kPoints; ++p) {
-        e[p][k] = record.logit(point.x[p]);
-        largest[p] = fmaxf(largest[p], e[p][k]);
-      }
-    }
+        for (int k = 0; k < kPointsSlots; ++k) mine[k].frame(mine[F::shared ? 0 : k], point[p], u[p][k]);
+      if (row + step < count) read_points(x, row + step, point);
 #pragma unroll
-    for (int p = 0; p < kPoints; ++p) {
-      for (int s = 1; s < sharing; s *= 2) largest[p] = fmaxf(largest[p], __shfl_xor_sync(kAllLanes, largest[p], s));
+      for (int p = 0; p < points; ++p)
 #pragma unroll
-      for (int k = 0; k < slots; ++k) {
-        e[p][k] = approximate_exp2(e[p][k] - largest[p]);
-        total[p] += e[p][k];
-      }
-      for (int s = 1; s < sharing; s *= 2) total[p] += __shfl_xor_sync(kAllLanes, total[p], s);
-      scale[p] = __fdividef(point.weight[p], total[p]);
-      lse.add(point.weight[p] * largest[p]);
-      lse.add(point.weight[p] * approximate_log2(total[p]));
-    }
-#pragma unroll
-    for (int k = 0; k < slots; ++k) {
-      const Record<F, D> record(mine + k * kRecord);
-      float* at = sum + k * kStats;
-#pragma unroll
-      for (int p = 0; p < kPoints; ++p) {
-        const float r = e[p][k] * scale[p];
-        at[0] += r;
-        float z[D], weighted[D];
-#pragma unroll
-        for (int d = 0; d < D; ++d) {
-          z[d] = record.frame(d, point.x[p][d]);
-          weighted[d] = r * z[d];
-          at[1 + d] += weighted[d];
+        for (int k = 0; k < kPointsSlots; ++k) {
+          e[p][k] = approximate_exp2(mine[k].logit(u[p][k]));
+          total[p] = k == 0 ? e[p][k] : total[p] + e[p][k];
         }
-        int n = 1 + D;
+      sum_lanes(total, sharing);
+      const bool all_near = near(total, all);
+      if (Warp::all(all_near && row < plain)) {
+        product.multiply(all);
 #pragma unroll
-        for (int i = 0; i < D; ++i) {
-          if constexpr (F::kind == Component::full) {
+        for (int p = 0; p < points; ++p) scale[p] = approximate_reciprocal(total[p]);
+      } else {
+        float weight[points];
 #pragma unroll
-            for (int j = i; j < D; ++j, ++n) at[n] = std::fma(weighted[i], z[j], at[n]);
-          } else if constexpr (!F::shared) {
-            at[n] = std::fma(weighted[i], z[i], at[n]);
-            if (F::kind == Component::diag) ++n;
-          }
-        }
+        for (int p = 0; p < points; ++p)
+          weight[p] = row + p >= count ? 0 : shared[0].weight ? float(shared[0].weight[row + p]) : 1;
+        respond_with_care(records[group], u, weight, sharing, e, scale, lse);
       }
+#pragma unroll
+      for (int k = 0; k < kPointsSlots; ++k)
+#pragma unroll
+        for (int p = 0; p < points; ++p) accumulate_point<F>(u[p][k], e[p][k] * scale[p], sum[k]);
     }
+    add_sums<F, D>(view, sum, sharing, records, parts, shared[0].sums);
   }
-  store_sums<F, D, slots>(view, sum, sharing, parts, sums);
-  const double lse_part = warp_sum(group == 0 ? double(lse.sum) : 0.0);
+  const double bits = double(product.exponent) + double(approximate_log2(product.mantissa)) + double(lse.sum);
+  const double lse_part = warp_sum(group == 0 ? bits : 0.0);
   if (lane == 0) lse_parts[warp] = lse_part;
   __syncthreads();
   if (threadIdx.x == 0) {
     double total = 0;
     for (const double part : lse_parts) total += part;
-    *view.lse(sums) = total * kNatsPerBit;
-    *view.live(sums) = NAN;  // to count is an instruction for every pair
+    *shared[0].lse = total * kNatsPerBit;
+    *view.live(shared[0].sums) = NAN;  // to count is an instruction for every pair
   }
 }
 
-template <class F, int D, int slots>
-__global__ void __launch_bounds__(kThreads, 1)
+// Blocks of a multiprocessor whose threads have the registers they want.
+template <class F, int D>
+constexpr int kResident = kPointsSlots*(PointsRecord<F, D>::kSize + stats(F::kind, D)) <= 96 ? 3 : 2;
+
+template <class F, int D>
+__global__ void __launch_bounds__(kThreads, kResident<F, D>)
     points_kernel(MixtureSweepDevice op, const DeviceProblem* problems, MixtureSlice slice, int sharing) {
   CAVI_DYNAMIC_SHARED(float, pool);
   op.regime = MixtureRegime::points;  // so that the compiler knows the layout
@@ -288,31 +308,17 @@ __global__ void __launch_bounds__(kThreads, 1)
   const DeviceProblem& problem = problems[blockIdx.y];
   if (*problem.active == 0) return;
   const MixtureView<F, float> view(op, problem);
-  if (slab < view.slabs) points_slab<F, D, slots>(view, slab, sharing, pool);
-}
-
-template <class F, int D, int slots>
-cudaError_t enqueue(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice,
-                    cudaStream_t stream) {
-  const int sharing = points_sharing(op.components, D);
-  const int floats = sharing * (slots * record_size(F::kind, D) + 4 + kWarps * slots * stats(F::kind, D));
-  return launch(points_kernel<F, D, slots>, dim3(unsigned(slice.slabs), unsigned(count)), kThreads,
-                floats * sizeof(float), stream, op, problems, slice, sharing);
+  if (slab < view.slabs) points_slab<F, D>(view, slab, sharing, pool);
 }
 
 template <class F, int D>
-cudaError_t enqueue_slots(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count,
-                          MixtureSlice slice, cudaStream_t stream) {
-  switch (points_slots(op.components, D)) {
-    case 4: return enqueue<F, D, 4>(op, problems, count, slice, stream);
-    case 8:
-      if constexpr (D <= 3) return enqueue<F, D, 8>(op, problems, count, slice, stream);
-      break;
-    case 16:
-      if constexpr (D <= 2) return enqueue<F, D, 16>(op, problems, count, slice, stream);
-      break;
-  }
-  return cudaErrorInvalidValue;
+cudaError_t enqueue(const MixtureSweepDevice& op, const DeviceProblem* problems, std::int64_t count, MixtureSlice slice,
+                    cudaStream_t stream) {
+  const int sharing = points_sharing(op.components);
+  const std::size_t bytes =
+      sharing * (sizeof(LaneRecords<F, D>) + sizeof(float) * kWarps * kPointsSlots * stats(F::kind, D));
+  return launch(points_kernel<F, D>, dim3(unsigned(slice.slabs), unsigned(count)), kThreads, bytes, stream, op,
+                problems, slice, sharing);
 }
 
 }  // namespace
@@ -321,10 +327,10 @@ cudaError_t enqueue_points_pass(const MixtureSweepDevice& op, const DeviceProble
                                 MixtureSlice slice, cudaStream_t stream) {
   return components::with_gaussian_family(op.component, [&]<class F>(F) {
     switch (op.features) {
-      case 1: return enqueue_slots<F, 1>(op, problems, count, slice, stream);
-      case 2: return enqueue_slots<F, 2>(op, problems, count, slice, stream);
-      case 3: return enqueue_slots<F, 3>(op, problems, count, slice, stream);
-      case 4: return enqueue_slots<F, 4>(op, problems, count, slice, stream);
+      case 1: return enqueue<F, 1>(op, problems, count, slice, stream);
+      case 2: return enqueue<F, 2>(op, problems, count, slice, stream);
+      case 3: return enqueue<F, 3>(op, problems, count, slice, stream);
+      case 4: return enqueue<F, 4>(op, problems, count, slice, stream);
     }
     return cudaErrorInvalidValue;
   });
