@@ -177,6 +177,39 @@ INSTANTIATE_TEST_SUITE_P(Points, DeviceSweepTest,
 INSTANTIATE_TEST_SUITE_P(Fused, DeviceSweepTest,
                          testing::ValuesIn(cases(MixtureRegime::fused, kEvery, {Scalar::float32})), name_of_case);
 
+class PointsTest : public testing::TestWithParam<Component> {};
+
+// Lanes that share points, from one to all of a warp, and one component more or less than their threads have room for.
+TEST_P(PointsTest, FollowsTheDefinitionHoweverManyLanesShareAPoint) {
+  for (const int features : {1, 2, 3, 4})
+    for (const int components : {1, 4, 5, 8, 15, 16, 17, 63, 64, 65, 127, 128})
+      for (const std::int64_t rows : {127, 389})
+        expect_definition(random_mixture({GetParam(), rows, components, features, 4, false, components % 3 == 0,
+                                          unsigned(components)}),
+                          Scalar::float32, MixtureRegime::points, 1);
+}
+
+// More points of a thread than float32 sums may bear.
+TEST_P(PointsTest, FollowsTheDefinitionInLongSlabs) {
+  expect_definition(random_mixture({GetParam(), 5000, 100, 2, 3}), Scalar::float32, MixtureRegime::points, 1);
+}
+
+// Exponentials of logits relative to the largest offset vanish: of rows here and there, and of nearly all where one
+// component is far denser than the others.
+TEST_P(PointsTest, FollowsTheDefinitionFarFromAllComponents) {
+  for (const int features : {1, 2, 3, 4})
+    for (const bool weights : {false, true})
+      for (const double denser : {0, 40, 100}) {
+        MixtureProblem p = random_mixture({GetParam(), 700, 7, features, 30, false, weights});
+        for (std::int64_t n = 0; n < p.rows; n += 37) p.x[n * features] = float(n % 2 == 0 ? 60 + n : -60 - n / 8.0);
+        p.constant[3] += denser;
+        expect_definition(p, Scalar::float32, MixtureRegime::points);
+      }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, PointsTest, testing::ValuesIn(kEvery),
+                         [](const auto& component) { return name_of(component.param); });
+
 // More components leave room for fewer points, and in the end for none of their responsibilities.
 class FusedTileTest : public testing::TestWithParam<Component> {};
 
