@@ -55,6 +55,7 @@ struct Shape {
   unsigned seed = 1;
   bool paired = false;  ///< every second mean is near the one before, so that rows are shared at any kappa
   double drift = 0;     ///< of the rows from the means, along every feature
+  double spread = 1;    ///< every second mean is so many times as far away
 };
 
 inline MixtureProblem random_mixture(const Shape& s) {
@@ -69,7 +70,7 @@ inline MixtureProblem random_mixture(const Shape& s) {
   for (int k = 0; k < K; ++k) {
     double norm = 0;
     for (int d = 0; d < D; ++d) mean[k * D + d] = gauss(rng), norm += mean[k * D + d] * mean[k * D + d];
-    for (int d = 0; d < D; ++d) mean[k * D + d] *= s.kappa / std::sqrt(norm);
+    for (int d = 0; d < D; ++d) mean[k * D + d] *= (k % 2 == 1 ? s.spread : 1) * s.kappa / std::sqrt(norm);
     for (int d = 0; d < D && s.paired && k % 2 == 1; ++d)
       mean[k * D + d] = mean[(k - 1) * D + d] + 1.5 * gauss(rng) / std::sqrt(D);
   }

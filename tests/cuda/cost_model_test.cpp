@@ -14,24 +14,23 @@ using kernels::Component;
 
 TEST(CostModel, KnowsTheRegimes) {
   const Component components[] = {Component::full, Component::tied, Component::diag, Component::spherical};
+  kernels::cuda::MixtureSweepDevice op;
+  SweepShape shape;
+  shape.rows = 1e7;
   for (const Scalar precision : {Scalar::float32, Scalar::float64})
-    for (int type = 0; type < 4; ++type)
-      for (const int d : {1, 2, 3, 4, 5, 16, 32, 33, 64, 65, 96, 128, 160, 256})
-        for (const int k : {1, 4, 8, 9, 16, 32, 64, 65, 128, 129, 256, 1024}) {
-          kernels::cuda::MixtureSweepDevice op;
-          op.component = components[type];
-          op.components = k;
-          op.features = d;
-          op.precision = precision;
-          SweepShape shape;
-          shape.rows = 1e7;
-          shape.features = d;
-          shape.components = k;
-          shape.covariance_type = CovarianceType(type);
-          shape.precision = precision;
-          EXPECT_EQ(gpu_regime(shape), mixture_regime(op, std::int64_t(shape.rows)))
-              << "type " << type << ", D = " << d << ", K = " << k;
-        }
+    for (const bool tensor_cores : {true, false})
+      for (int type = 0; type < 4; ++type)
+        for (const int d : {1, 2, 3, 4, 5, 16, 17, 31, 32, 33, 64, 65, 96, 128, 129, 160, 172, 176, 180, 256})
+          for (int k = 1; k <= 2000; ++k) {
+            op.component = components[type];
+            shape.covariance_type = CovarianceType(type);
+            op.components = shape.components = k;
+            op.features = shape.features = d;
+            op.precision = shape.precision = precision;
+            op.tensor_cores = shape.tensor_cores = tensor_cores;
+            ASSERT_EQ(gpu_regime(shape), mixture_regime(op, std::int64_t(shape.rows)))
+                << "type " << type << ", D = " << d << ", K = " << k << (tensor_cores ? "" : ", no tensor cores");
+          }
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ class DeviceSweep {
   const std::vector<double>& second() const { return results_[selected_][6]; }
   double entropy() const { return results_[selected_][7][0]; }
   double negligible() const { return courses_[selected_]->get()[0].negligible; }
+  double near() const { return courses_[selected_]->get()[0].near; }
   /// For comparisons bit by bit, so that what is not counted is -1.
   std::vector<double> outputs() const {
     std::vector<double> all = {std::isnan(negligible()) ? -1 : negligible()};

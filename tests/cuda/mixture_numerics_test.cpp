@@ -36,10 +36,11 @@ double bound_tolerance(const Case& c) {
 }
 
 // Statistics are compared about the component's mean, in its standard deviations (which are near one), per row of it.
-void expect_float32(const Case& c, int kappa, std::int64_t rows) {
+void expect_float32(const Case& c, int kappa, std::int64_t rows, double spread = 1) {
   for (const bool paired : {false, true}) {
-    Shape shape{c.component, rows, 4, c.features, double(kappa)};
+    Shape shape{c.component, rows, 4, c.features, kappa / spread};
     shape.paired = paired;
+    shape.spread = spread;
     const MixtureProblem p = random_mixture(shape);
     const Moments moments = definition(p);
     const Expected expected{moments};
@@ -79,6 +80,34 @@ TEST_P(DeviceNumericsTest, TheBoundIsThatOfTheParametersAsRounded) {
   DeviceSweep sweep({p}, Scalar::float32, c.regime);
   sweep.sweep();
   EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), bound_tolerance(c));
+}
+
+// Rows are scored in two ways by components of one sweep, features padded and not.
+TEST(RecordNumericsTest, NearAndFarComponentsOfOneSweep) {
+  for (const int features : {5, 16, 19, 32}) {
+    SCOPED_TRACE(testing::Message() << features << " features");
+    expect_float32({Component::full, features, MixtureRegime::fused, ""}, 960, 1000, 16);
+    Shape shape{Component::full, 50, 4, features, 60};
+    shape.spread = 16;
+    DeviceSweep sweep({random_mixture(shape)}, Scalar::float32, MixtureRegime::fused);
+    sweep.sweep();
+    EXPECT_EQ(sweep.near(), 0.5);
+  }
+}
+
+TEST(RecordNumericsTest, TheBoundIsThatOfTheParametersAsRounded) {
+  for (const unsigned seed : {1, 2, 3, 4}) {
+    Shape shape{Component::full, 1000, 3, 9, 160};
+    shape.drift = 1;
+    shape.seed = seed;
+    const MixtureProblem p = random_mixture(shape);
+    const Moments moments = definition(p);
+    const Expected expected{moments};
+    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::fused);
+    sweep.sweep();
+    EXPECT_EQ(sweep.near(), 1);
+    EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), 1e-6);
+  }
 }
 
 TEST(TensorNumericsTest, HoweverTensorCoresSumUp) {

@@ -80,6 +80,10 @@ TEST_P(DeviceSweepTest, CountsThePairsThatAreNegligible) {
     if (sweeps(features))
       for (const int slabs : {1, 1024})
         expect_definition({GetParam().component, rows, components, features, 8, slabs > 1, slabs == 1}, slabs);
+  if (GetParam().regime == MixtureRegime::points) return;
+  const double share = swept({random_mixture({GetParam().component, 300, 9, 5, 8})}).negligible();
+  EXPECT_GT(share, 0.3);
+  EXPECT_LT(share, 0.95);
 }
 
 TEST_P(DeviceSweepTest, AComponentThatIsSwitchedOffGetsExactlyNothing) {
