@@ -5,7 +5,7 @@
 //   full   the rows sqrt(r) (x - m) are made once, packed, and their Gram matrix is taken in 4 x 4 cells of sums over
 //          the points: each row read serves four products
 //   axes   four features at a time, so that a few rows of x stay close while all components pass over them
-//   packed rows of t(x) instead, for two components at once
+//   plain  rows of t(x) instead, for a few components at once
 #if defined(CAVI_MIXTURE_ACCUMULATE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_ACCUMULATE_INL
 #undef CAVI_MIXTURE_ACCUMULATE_INL
@@ -20,31 +20,38 @@
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
-// Numbers the vectors of points that matter to a component, counts these points, and adds up its responsibilities.
-template <class T, bool root>
-HWY_NOINLINE int Survey(const T* r, int points, std::int32_t* live, std::int64_t& pairs, double* count) {
+// Numbers the vectors of points that matter to one of n components, whose r are `stride` apart, counts the pairs that
+// matter, and adds up responsibilities.
+template <class T, bool root, int n>
+HWY_NOINLINE int Survey(const T* r, std::int64_t stride, int points, std::int32_t* live, std::int64_t& pairs,
+                        double* count) {
   const Tag<T> d;
   const auto threshold = Set(T(TwoToMinus(kNegligibleBits<T> / (root ? 2 : 1))));
-  auto sum = hn::Zero(d);
-  int n = 0;
+  Vec<T> sum[n];
+  CAVI_UNROLL for (int c = 0; c < n; ++c) sum[c] = hn::Zero(d);
+  int lives = 0;
   for (int i = 0; i < points; i += kLanes<T>) {
-    const auto at = Load(r + i);
-    sum = root ? hn::MulAdd(at, at, sum) : hn::Add(sum, at);
-    const auto matter = hn::CountTrue(d, hn::Ge(at, threshold));
-    live[n] = i;
-    n += matter > 0;
+    std::size_t matter = 0;
+    CAVI_UNROLL for (int c = 0; c < n; ++c) {
+      const auto at = Load(r + c * stride + i);
+      sum[c] = root ? hn::MulAdd(at, at, sum[c]) : hn::Add(sum[c], at);
+      matter += hn::CountTrue(d, hn::Ge(at, threshold));
+    }
+    live[lives] = i;
+    lives += matter > 0;
     pairs += std::int64_t(matter);
   }
-  *count += hn::GetLane(hn::SumOfLanes(Tag<double>(), Widen(sum)));
-  return n;
+  for (int c = 0; c < n; ++c) count[c] += hn::GetLane(hn::SumOfLanes(Tag<double>(), Widen(sum[c])));
+  return lives;
 }
 
 // packed[f] = root r (x[f] - centre[f]) for the `rows` features of a cell on the diagonal, whose products come on the
 // way: the stores of the one hide behind the arithmetic of the other. alone: there is no other cell, so all points are
 // taken as they come, counted, and nothing is packed.
 template <class T, int rows, bool alone>
-HWY_INLINE void PackRows(const T* x, std::int64_t stride, const T* r, const T* centre, const std::int32_t* live,
-                         int lives, T* packed, double* count, double* first, double* cell) {
+HWY_INLINE void PackRows(const T* HWY_RESTRICT x, std::int64_t stride, const T* HWY_RESTRICT r,
+                         const T* HWY_RESTRICT centre, const std::int32_t* HWY_RESTRICT live, int lives,
+                         T* HWY_RESTRICT packed, double* count, double* first, double* cell) {
   // Where the lower triangle of the cell would be.
   constexpr int kFirst[kCell] = {1, 2, 3, 6}, kCount = 7;
   const Tag<T> d;
@@ -95,37 +102,41 @@ HWY_NOINLINE void PackCell(const T* x, std::int64_t stride, const T* r, const T*
   }
 }
 
-// Products of four rows with `columns` others of packed points, added to a cell.
+constexpr int kColumns = kManyRegisters ? 4 : 3;  // of cells, multiplied by four rows at once
+
+// Products of four rows with `columns` others of packed points, added to as many columns of their cells.
 template <class T, int columns>
 HWY_INLINE void Gram(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::int64_t stride, int points, double* cell) {
-  constexpr int kAtOnce = kManyRegisters ? 4 : 2;  // columns
-  const Tag<T> d;
-  Vec<T> sum[kCell * kCell];
-  CAVI_UNROLL for (int i = 0; i < kCell * kCell; ++i) sum[i] = hn::Zero(d);
-  CAVI_UNROLL for (int j0 = 0; j0 < columns; j0 += kAtOnce) {
-    for (int n = 0; n < points; n += kLanes<T>) {
-      Vec<T> row[kCell];
-      CAVI_UNROLL for (int i = 0; i < kCell; ++i) row[i] = Load(a + i * stride + n);
-      CAVI_UNROLL for (int j = j0; j < j0 + kAtOnce; ++j) {
-        if (j < columns) {
-          const auto column = Load(b + j * stride + n);
-          CAVI_UNROLL for (int i = 0; i < kCell; ++i) sum[j * kCell + i] =
-              hn::MulAdd(row[i], column, sum[j * kCell + i]);
-        }
-      }
+  Vec<T> sum[kCell * kColumns];
+  CAVI_UNROLL for (int i = 0; i < kCell * kColumns; ++i) sum[i] = hn::Zero(Tag<T>());
+  for (int n = 0; n < points; n += kLanes<T>) {
+    Vec<T> column[columns];
+    CAVI_UNROLL for (int j = 0; j < columns; ++j) column[j] = Load(b + j * stride + n);
+    CAVI_UNROLL for (int i = 0; i < kCell; ++i) {
+      const auto row = Load(a + i * stride + n);
+      CAVI_UNROLL for (int j = 0; j < columns; ++j) sum[j * kCell + i] = hn::MulAdd(row, column[j], sum[j * kCell + i]);
     }
   }
   AddSums<T>(sum, cell);
 }
 
 template <class T>
-HWY_NOINLINE void GramCell(const T* a, const T* b, int columns, std::int64_t stride, int points, double* cell) {
+HWY_NOINLINE void GramStrip(const T* a, const T* b, int columns, std::int64_t stride, int points, double* cell) {
   switch (columns) {
     case 1: return Gram<T, 1>(a, b, stride, points, cell);
     case 2: return Gram<T, 2>(a, b, stride, points, cell);
     case 3: return Gram<T, 3>(a, b, stride, points, cell);
-    case 4: return Gram<T, 4>(a, b, stride, points, cell);
+    case 4: return Gram<T, kColumns>(a, b, stride, points, cell);
   }
+}
+
+// All columns to the right of the cells on the diagonal.
+template <class T>
+void GramOffDiagonal(const T* packed, int features, std::int64_t stride, int points, double* cells) {
+  for (int i = 0; i < features; i += kCell)
+    for (int j = i + kCell; j < features; j += kColumns)
+      GramStrip(packed + i * stride, packed + j * stride, std::min(kColumns, features - j), stride, points,
+                cells + cells_before(features, i) + (j - i) * kCell);
 }
 
 template <class T>
@@ -146,20 +157,12 @@ std::int64_t AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& bloc
       pairs += block.points;
       continue;
     }
-    const int lives = Survey<T, true>(r, block.points, live, pairs, sums.count + k);
+    const int lives = Survey<T, true, 1>(r, stride, block.points, live, pairs, sums.count + k);
     if (lives == 0) continue;
-    for (int i = 0, cells = (features + kCell - 1) / kCell; i < features; i += kCell, --cells) {
+    for (int i = 0; i < features; i += kCell)
       PackCell<T, false>(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
-                         packed + i * stride, nullptr, first + i, cell);
-      cell += cells * kCell * kCell;
-    }
-    cell = sums.second + k * cells_size(features);
-    for (int i = 0; i < features; i += kCell) {
-      cell += kCell * kCell;
-      for (int j = i + kCell; j < features; j += kCell, cell += kCell * kCell)
-        GramCell(packed + i * stride, packed + j * stride, std::min(kCell, features - j), stride, lives * kLanes<T>,
-                 cell);
-    }
+                         packed + i * stride, nullptr, first + i, cell + cells_before(features, i));
+    GramOffDiagonal(packed, features, stride, lives * kLanes<T>, cell);
   }
   return pairs;
 }
@@ -208,7 +211,8 @@ std::int64_t AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& bloc
   auto* live = reinterpret_cast<std::int32_t*>(block.scratch);
   std::int32_t* lives = live + std::int64_t(p.components) * vectors;
   for (int k = 0; k < p.components; ++k)
-    lives[k] = Survey<T, false>(block.r + k * block.stride, block.points, live + k * vectors, pairs, sums.count + k);
+    lives[k] = Survey<T, false, 1>(block.r + k * block.stride, block.stride, block.points, live + k * vectors, pairs,
+                                   sums.count + k);
   int f = 0;
   if constexpr (kManyRegisters) {
     for (; f + 8 <= p.features; f += 8)
@@ -224,22 +228,22 @@ std::int64_t AccumulateAxes(const TileParameters<T>& p, const TileBlock<T>& bloc
   return pairs;
 }
 
-constexpr int kPair = 2;                          // components whose moments are taken together
+constexpr int kGroup = kManyRegisters ? 2 : 3;    // components whose moments are taken together
 constexpr int kMoments = kManyRegisters ? 8 : 4;  // of each
 
-// Sums of n rows of t(x), `stride` apart, for `pair` components, whose r are.
-template <class T, int pair, int n>
-HWY_INLINE void MomentsOf(const T* HWY_RESTRICT rows, const T* HWY_RESTRICT r, std::int64_t stride,
+// Sums of `rows` rows of t(x), `stride` apart, for n components, whose r are.
+template <class T, int n, int rows>
+HWY_INLINE void MomentsOf(const T* HWY_RESTRICT x, const T* HWY_RESTRICT r, std::int64_t stride,
                           const std::int32_t* live, int lives, double* total) {
-  Vec<T> sum[16];
-  CAVI_UNROLL for (int j = 0; j < 16; ++j) sum[j] = hn::Zero(Tag<T>());
+  Vec<T> sum[kGroup * kMoments];
+  CAVI_UNROLL for (int j = 0; j < kGroup * kMoments; ++j) sum[j] = hn::Zero(Tag<T>());
   for (int i = 0; i < lives; ++i) {
     const std::int32_t at = live[i];
-    Vec<T> weight[pair];
-    CAVI_UNROLL for (int c = 0; c < pair; ++c) weight[c] = Load(r + c * stride + at);
-    CAVI_UNROLL for (int j = 0; j < n; ++j) {
-      const auto in = Load(rows + j * stride + at);
-      CAVI_UNROLL for (int c = 0; c < pair; ++c) {
+    Vec<T> weight[n];
+    CAVI_UNROLL for (int c = 0; c < n; ++c) weight[c] = Load(r + c * stride + at);
+    CAVI_UNROLL for (int j = 0; j < rows; ++j) {
+      const auto in = Load(x + j * stride + at);
+      CAVI_UNROLL for (int c = 0; c < n; ++c) {
         sum[c * kMoments + j] = hn::MulAdd(weight[c], in, sum[c * kMoments + j]);
       }
     }
@@ -247,54 +251,64 @@ HWY_INLINE void MomentsOf(const T* HWY_RESTRICT rows, const T* HWY_RESTRICT r, s
   AddSums<T>(sum, total);
 }
 
-template <class T, int pair>
-HWY_NOINLINE void Moments(const T* rows, int n, const T* r, std::int64_t stride, const std::int32_t* live, int lives,
+template <class T, int n>
+HWY_NOINLINE void Moments(const T* x, int rows, const T* r, std::int64_t stride, const std::int32_t* live, int lives,
                           double* total) {
+  switch (rows) {
+    case 1: return MomentsOf<T, n, 1>(x, r, stride, live, lives, total);
+    case 2: return MomentsOf<T, n, 2>(x, r, stride, live, lives, total);
+    case 3: return MomentsOf<T, n, 3>(x, r, stride, live, lives, total);
+    case 4: return MomentsOf<T, n, 4>(x, r, stride, live, lives, total);
+    case 5: return MomentsOf<T, n, 5 % (kMoments + 1)>(x, r, stride, live, lives, total);
+    case 6: return MomentsOf<T, n, 6 % (kMoments + 1)>(x, r, stride, live, lives, total);
+    case 7: return MomentsOf<T, n, 7 % (kMoments + 1)>(x, r, stride, live, lives, total);
+    case 8: return MomentsOf<T, n, 8 % (kMoments + 1)>(x, r, stride, live, lives, total);
+  }
+}
+
+// visit(std::integral_constant<int, n>)
+template <class Visit>
+HWY_INLINE void WithGroup(int n, Visit visit) {
   switch (n) {
-    case 1: return MomentsOf<T, pair, 1>(rows, r, stride, live, lives, total);
-    case 2: return MomentsOf<T, pair, 2>(rows, r, stride, live, lives, total);
-    case 3: return MomentsOf<T, pair, 3>(rows, r, stride, live, lives, total);
-    case 4: return MomentsOf<T, pair, 4>(rows, r, stride, live, lives, total);
-    case 5: return MomentsOf<T, pair, 5 % (kMoments + 1)>(rows, r, stride, live, lives, total);
-    case 6: return MomentsOf<T, pair, 6 % (kMoments + 1)>(rows, r, stride, live, lives, total);
-    case 7: return MomentsOf<T, pair, 7 % (kMoments + 1)>(rows, r, stride, live, lives, total);
-    case 8: return MomentsOf<T, pair, 8 % (kMoments + 1)>(rows, r, stride, live, lives, total);
+    case 1: return visit(std::integral_constant<int, 1>());
+    case 2: return visit(std::integral_constant<int, 2>());
+    default: return visit(std::integral_constant<int, kGroup>());
   }
 }
 
 template <class T>
-std::int64_t AccumulatePacked(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
-  const int vectors = block.points / kLanes<T>, pairs = (p.components + kPair - 1) / kPair;
+std::int64_t AccumulatePlain(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
+  const int vectors = block.points / kLanes<T>, groups = (p.components + kGroup - 1) / kGroup;
+  const std::int64_t stride = block.stride;
   auto* live = reinterpret_cast<std::int32_t*>(AfterSquares(p, block));
-  std::int32_t* lives = live + std::int64_t(pairs) * vectors;
-  std::int32_t* own[kPair] = {lives + pairs, lives + pairs + vectors};
+  std::int32_t* lives = live + std::int64_t(groups) * vectors;
+  const auto begin = [&](int group) { return int(std::int64_t(group) * p.components / groups); };
   std::int64_t matter = 0;
-  for (int pair = 0; pair < pairs; ++pair) {
-    int n[kPair] = {};
-    for (int c = 0; c < kPair && pair * kPair + c < p.components; ++c) {
-      const int k = pair * kPair + c;
-      n[c] = Survey<T, false>(block.r + k * block.stride, block.points, own[c], matter, sums.count + k);
-    }
-    std::int32_t* either = live + std::int64_t(pair) * vectors;
-    lives[pair] = int(std::set_union(own[0], own[0] + n[0], own[1], own[1] + n[1], either) - either);
+  for (int g = 0; g < groups; ++g) {
+    const int k = begin(g);
+    WithGroup(begin(g + 1) - k, [&](auto n) HWY_ATTR {
+      lives[g] = Survey<T, false, n()>(block.r + k * stride, stride, block.points, live + std::int64_t(g) * vectors,
+                                       matter, sums.count + k);
+    });
   }
   // Rows one after the other, so that a few of them stay close while all components pass over them.
   const auto moments = [&](const T* rows, int count, double* out, std::int64_t of_component) {
     for (int first = 0; first < count; first += kMoments) {
-      const int n = std::min(kMoments, count - first);
-      for (int pair = 0; pair < pairs; ++pair) {
-        const int k = pair * kPair, both = std::min(kPair, p.components - k);
-        HWY_ALIGN double total[16] = {};
-        (both == kPair ? Moments<T, kPair> : Moments<T, 1>)(rows + first * block.stride, n, block.r + k * block.stride,
-                                                            block.stride, live + std::int64_t(pair) * vectors,
-                                                            lives[pair], total);
-        for (int c = 0; c < both; ++c)
-          for (int j = 0; j < n; ++j) out[(k + c) * of_component + first + j] += total[c * kMoments + j];
+      const int here = std::min(kMoments, count - first);
+      for (int g = 0; g < groups; ++g) {
+        const int k = begin(g), end = begin(g + 1);
+        HWY_ALIGN double total[kGroup * kMoments] = {};
+        WithGroup(end - k, [&](auto n) HWY_ATTR {
+          Moments<T, n()>(rows + first * stride, here, block.r + k * stride, stride, live + std::int64_t(g) * vectors,
+                          lives[g], total);
+        });
+        for (int c = 0; k + c < end; ++c)
+          for (int j = 0; j < here; ++j) out[(k + c) * of_component + first + j] += total[c * kMoments + j];
       }
     }
   };
   moments(block.x, p.features, sums.first, p.features);
-  const int squares = packed_numbers(p.family, p.features) - p.features;
+  const int squares = plain_numbers(p.family, p.features) - p.features;
   if (p.family != Component::tied) moments(block.scratch, squares, sums.second, squares);
   return matter;
 }
@@ -308,9 +322,9 @@ std::int64_t AccumulateScratch(int components, int features, int points) {
 }
 
 template <class T>
-std::int64_t PackedScratch(int components, int features, int points) {
+std::int64_t PlainScratch(int components, int features, int points) {
   const std::int64_t squares = features * (points + 2 * 64 / std::int64_t(sizeof(T)));
-  const std::int64_t lists = (components / kPair + 3) * (std::int64_t(points) / kLanes<T> + 1);
+  const std::int64_t lists = (components / kGroup + 1) * (std::int64_t(points) / kLanes<T> + 1);
   return squares + std::max(RespondScratch<T>(features), lists);
 }
 

@@ -42,7 +42,7 @@ class Frame {
     whitener_ = arena.take<double>(F::shared ? roots() : 0);
     centre_t_ = arena.take<T>(kExact ? 0 : std::int64_t(components) * features);
     offset_t_ = arena.take<T>(kExact ? 0 : components);
-    packed_ = arena.take<T>(kPackable ? packed_numbers(F::kind, features) * std::int64_t(components) : 0);
+    coefficient_ = arena.take<T>(kLinear ? plain_numbers(F::kind, features) * std::int64_t(components) : 0);
   }
 
   int components() const { return components_; }
@@ -50,17 +50,30 @@ class Frame {
   double* root_of(int k) const { return F::shared ? root : root + k * F::root_size(features_); }
   double* centre_of(int k) const { return centre + std::int64_t(k) * features_; }
   TileParameters<T> parameters() const {
-    return {F::kind,   components_, features_, root_t_, whitener_,
-            centre_t_, offset_t_,   centre,    offset,  is_packed_ ? packed_ : nullptr};
+    return {F::kind,
+            components_,
+            features_,
+            root_t_,
+            whitener_,
+            centre_t_,
+            offset_t_,
+            centre,
+            offset,
+            is_plain_,
+            kLinear && is_plain_ ? coefficient_ : nullptr};
   }
-  bool is_packed() const { return is_packed_; }
+  bool is_plain() const { return is_plain_; }
   /// What rows with these sums of t(x) add to the logits of component k; tied: but for |x|^2.
-  double packed_product(int k, double count, const double* first, const double* second) const {
-    const T* c = packed_of(k);
+  double plain_product(int k, double count, const double* first, const double* second) const {
     double sum = offset[k] * count;
-    for (int i = 0; i < features_; ++i) sum += double(c[i]) * first[i];
-    if constexpr (!F::shared)
-      for (int i = features_; i < packed_numbers(F::kind, features_); ++i) sum += double(c[i]) * second[i - features_];
+    if constexpr (F::kind == Component::diag) {
+      const double *s = root_of(k), *c = centre_of(k);
+      for (int i = 0; i < features_; ++i) sum -= s[i] * (s[i] * second[i] + 2 * c[i] * first[i]) + c[i] * c[i] * count;
+    } else {
+      const T* c = coefficient_of(k);
+      for (int i = 0; i < features_; ++i) sum += double(c[i]) * first[i];
+      if constexpr (!F::shared) sum += double(c[features_]) * *second;
+    }
     return sum;
   }
 
@@ -81,8 +94,9 @@ class Frame {
       if (!F::shared) round_root(k);
     });
     if (F::shared) round_root(0);
-    if constexpr (kPackable)
-      if ((is_packed_ = near_origin())) pack();
+    is_plain_ = kMayBePlain && near_origin();
+    if constexpr (kLinear)
+      if (is_plain_) expand();
     if (std::all_of(offset, offset + components_, [](double o) { return std::isinf(o); }))
       throw sweep_failure(SweepFailure::all_off, 0);
   }
@@ -101,7 +115,8 @@ class Frame {
  private:
   static constexpr double kScale = logit_scale(F::kind);
   static constexpr bool kExact = F::kind == Component::linear;
-  static constexpr bool kPackable = F::kind != Component::full && !kExact;
+  static constexpr bool kMayBePlain = F::kind != Component::full && !kExact;
+  static constexpr bool kLinear = kMayBePlain && F::kind != Component::diag;  // plain logits are linear in t(x)
 
   std::int64_t roots() const { return F::root_size(features_) * (F::shared ? 1 : components_); }
 
@@ -109,7 +124,7 @@ class Frame {
     for (std::int64_t i = 0; i < n; ++i) values[i] = rounded[i] = T(values[i]);
   }
 
-  T* packed_of(int k) const { return packed_ + std::int64_t(k) * packed_numbers(F::kind, features_); }
+  T* coefficient_of(int k) const { return coefficient_ + std::int64_t(k) * plain_numbers(F::kind, features_); }
 
   /// Whether products of the rows as they are will be exact enough: all means within 16 standard deviations of the
   /// origin, so that a logit loses some 16^2 roundings to float32, and within 4 along a feature, a variance some 4^2.
@@ -132,24 +147,17 @@ class Frame {
   }
 
   /// Coefficients are rounded, and are the parameters of the sweep from here on.
-  void pack() {
+  void expand() {
     for (int k = 0; k < components_; ++k) {
-      const double* c = centre_of(k);
-      T* out = packed_of(k);
+      const double *c = centre_of(k), s = F::shared ? 1 : *root_of(k);
+      T* out = coefficient_of(k);
       double square = 0;
       for (int i = 0; i < features_; ++i) {
-        if constexpr (F::kind == Component::diag) {
-          const double s = root_of(k)[i];
-          out[features_ + i] = T(-s * s);
-          out[i] = T(-2 * s * c[i]);
-        } else {
-          out[i] = T(2 * c[i] * (F::shared ? 1 : *root_of(k)));
-        }
+        out[i] = T(2 * s * c[i]);
         square += c[i] * c[i];
       }
-      if constexpr (F::kind != Component::diag) out[features_] = F::shared ? T(-1) : T(-*root_of(k));
-      if constexpr (F::kind == Component::spherical) square *= *root_of(k);
-      offset[k] -= square;
+      out[features_] = T(-s);
+      offset[k] -= s * square;
       round(offset + k, offset_t_ + k, 1);
     }
   }
@@ -174,8 +182,8 @@ class Frame {
   }
 
   int components_, features_;
-  T *root_t_, *centre_t_, *offset_t_, *packed_;
-  bool is_packed_ = false;
+  T *root_t_, *centre_t_, *offset_t_, *coefficient_;
+  bool is_plain_ = false;
   double* whitener_;
 };
 

@@ -63,8 +63,8 @@ HWY_NOINLINE Wide ScoreLinear(const TileParameters<T>& p, const TileBlock<T>& bl
     Wide largest[kVectors];
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<double>::max());
     int k = 0;
-    for (; k + kAbreast <= p.components; k += kAbreast)
-      LinearLogits<kAbreast>(p.exact_centre, p.exact_offset, p.features, x, k, logits, largest);
+    for (; k + kProducts <= p.components; k += kProducts)
+      LinearLogits<kProducts>(p.exact_centre, p.exact_offset, p.features, x, k, logits, largest);
     for (; k < p.components; ++k) LinearLogits<1>(p.exact_centre, p.exact_offset, p.features, x, k, logits, largest);
 
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {

@@ -65,7 +65,8 @@ HWY_INLINE void ScoreStudent(const TileParameters<double>& p, const double* fact
   const std::int64_t stride = block.stride;
   if constexpr (family == Component::diag) {
     CopyTile(block.x + i, stride, block.scratch, kTile<double>, p.features);
-    Abreast(p.components, ahead, [&](auto n, int k) HWY_ATTR { ScoreProductsOf<n()>(p, k, block.scratch, r, stride); });
+    Abreast<kDifferences>(p.components, ahead,
+                          [&](auto n, int k) HWY_ATTR { ScoreProductsOf<n()>(p, k, block.scratch, r, stride); });
   } else {
     Vec<double> unused[kVectors];
     for (int v = 0; v < kVectors; ++v) unused[v] = hn::Zero(d);
@@ -82,7 +83,7 @@ HWY_INLINE void ScoreStudent(const TileParameters<double>& p, const double* fact
 template <Component family>
 void LogDensityOf(const TileParameters<double>& p, const StudentParameters& student, const TileBlock<double>& block) {
   const Tag<double> d;
-  Ahead ahead(block, family == Component::full ? p.components : (p.components + kAbreast - 1) / kAbreast);
+  Ahead ahead(block, p.components);
   for (int i = 0; i < block.points; i += kTile<double>) {
     double* r = block.r + i;
     ScoreStudent<family>(p, student.factor, block, i, ahead);

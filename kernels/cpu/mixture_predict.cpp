@@ -43,7 +43,8 @@ ScoringFrame scoring_frame_of(const MixtureScores& s) {
     f.root = std::move(frame.root);
   }
   const double *centre = f.centre.data(), *offset = f.offset.data();
-  f.parameters = {F::kind, s.components, d, f.root.data(), f.root.data(), centre, offset, centre, offset, nullptr};
+  f.parameters = {F::kind, s.components, d,      f.root.data(), f.root.data(), centre,
+                  offset,  centre,       offset, false,         nullptr};
   return f;
 }
 

@@ -4,7 +4,7 @@
 //
 //   full   rows of y = R z in registers, z = x - m made by the first rows and kept for the others; R by broadcast
 //   axes   several components at once, one feature after the other (diag, spherical; tied after whitening)
-//   linear, packed   in files of their own
+//   linear, plain   in files of their own
 #if defined(CAVI_MIXTURE_RESPOND_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAVI_MIXTURE_RESPOND_INL
 #undef CAVI_MIXTURE_RESPOND_INL
@@ -13,7 +13,7 @@
 #endif
 
 #include "kernels/cpu/mixture_linear-inl.hpp"
-#include "kernels/cpu/mixture_packed-inl.hpp"
+#include "kernels/cpu/mixture_plain-inl.hpp"
 #include "kernels/cpu/mixture_simd-inl.hpp"
 #include "kernels/cpu/mixture_tiles.hpp"
 
@@ -28,9 +28,8 @@ namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
 constexpr int kRows = kManyRegisters ? 8 : 4;  // of a triangular product in registers
 
-// only: the rows are all there are. first: z = x - centre is kept for the rest. screen: there is more, for which
-// nothing is kept. whiten: z = x.
-enum class Part { only, first, rest, screen, whiten };
+// first: z = x - centre is kept for the rest. screen: there is more, for which nothing is kept. whiten: z = x.
+enum class Part { first, rest, screen, whiten };
 
 // One vector of column t of z.
 template <class T, Part part>
@@ -62,16 +61,14 @@ HWY_INLINE const T* TriangleRows(const T* HWY_RESTRICT root, int left, const T* 
     }
   }
   root += n * (n + 1) / 2;
-  if constexpr (part != Part::only) {
-    for (int t = n; t < left; ++t, root += n) {
-      Vec<T> in[kVectors];
-      CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
-        in[v] = Column<T, part>(x + t * kTile<T> + v * kStep, centre + t, z + t * kTile<T> + v * kStep);
-      }
-      CAVI_UNROLL for (int r = 0; r < n; ++r) {
-        const auto c = Set(root[r]);
-        CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::MulAdd(c, in[v], y[r][v]);
-      }
+  for (int t = n; t < left; ++t, root += n) {
+    Vec<T> in[kVectors];
+    CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+      in[v] = Column<T, part>(x + t * kTile<T> + v * kStep, centre + t, z + t * kTile<T> + v * kStep);
+    }
+    CAVI_UNROLL for (int r = 0; r < n; ++r) {
+      const auto c = Set(root[r]);
+      CAVI_UNROLL for (int v = 0; v < kVectors; ++v) y[r][v] = hn::MulAdd(c, in[v], y[r][v]);
     }
   }
   CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -101,12 +98,12 @@ void PackRoot(const double* root, int features, T* packed) {
 class Ahead {
  public:
   template <class T>
-  Ahead(const TileBlock<T>& block, int steps)
+  Ahead(const TileBlock<T>& block, int components)
       : at_(block.next),
         end_(block.next + block.next_bytes),
-        step_(block.next_bytes / (std::int64_t(block.points) / kTile<T> * steps) + 1) {}
-  HWY_INLINE void step() {
-    const char* stop = end_ - at_ < step_ ? end_ : at_ + step_;
+        step_(block.next_bytes / (std::int64_t(block.points) / kTile<T> * components) + 1) {}
+  HWY_INLINE void step(int components = 1) {
+    const char* stop = end_ - at_ < components * step_ ? end_ : at_ + components * step_;
     for (; at_ < stop; at_ += 64) hwy::Prefetch(at_);
   }
 
@@ -115,12 +112,10 @@ class Ahead {
   std::int64_t step_;
 };
 
-// |R (x - centre)|^2 of one tile; returns what follows the root. tail: features beyond a multiple of kRows. z has a row
-// for every feature.
+// |R (x - centre)|^2 of one tile for more than kRows features; returns what follows the root. tail: features beyond a
+// multiple of kRows. z has a row for every feature.
 template <class T, int tail>
 HWY_INLINE const T* SquareFull(const T* root, int features, const T* centre, const T* x, T* z, T* square) {
-  if (features <= kRows)
-    return TriangleRows < T, tail == 0 ? kRows : tail, Part::only > (root, features, centre, x, z, square);
   root = TriangleRows<T, kRows, Part::first>(root, features, centre, x, z, square);
   int row = kRows;
   for (; row + kRows <= features; row += kRows)
@@ -148,6 +143,38 @@ HWY_NOINLINE void ScoreFull(const TileParameters<T>& p, const T* x, T* z, T* r, 
       largest[v] = hn::Max(largest[v], logit);
     }
   }
+}
+
+// The same for n <= kRows features, all in registers.
+template <class T, int n>
+HWY_NOINLINE void ScoreFew(const TileParameters<T>& p, const T* HWY_RESTRICT x, T* HWY_RESTRICT r, std::int64_t stride,
+                           Vec<T> (&largest)[kVectors], Ahead& ahead) {
+  const T *root = p.root, *centre = p.centre;
+  Vec<T> top[kVectors];
+  CAVI_UNROLL for (int v = 0; v < kVectors; ++v) top[v] = largest[v];
+  for (int k = 0; k < p.components; ++k, root += n * (n + 1) / 2, centre += n, r += stride) {
+    Vec<T> y[n][kVectors];
+    CAVI_UNROLL for (int t = 0; t < n; ++t) {
+      Vec<T> in[kVectors];
+      CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+        in[v] = hn::Sub(Load(x + t * kTile<T> + v * kLanes<T>), Set(centre[t]));
+      }
+      CAVI_UNROLL for (int row = 0; row <= t; ++row) {
+        const auto c = Set(root[t * (t + 1) / 2 + row]);
+        CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+          y[row][v] = row == t ? hn::Mul(c, in[v]) : hn::MulAdd(c, in[v], y[row][v]);
+        }
+      }
+    }
+    ahead.step();
+    CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+      auto logit = Set(p.offset[k]);
+      CAVI_UNROLL for (int row = 0; row < n; ++row) logit = hn::NegMulAdd(y[row][v], y[row][v], logit);
+      hn::Store(logit, Tag<T>(), r + v * kLanes<T>);
+      top[v] = hn::Max(top[v], logit);
+    }
+  }
+  CAVI_UNROLL for (int v = 0; v < kVectors; ++v) largest[v] = top[v];
 }
 
 // y = R x for one tile.
@@ -237,24 +264,25 @@ HWY_INLINE void ScoreAxesOf(const TileParameters<T>& p, int k, const T* x, T* r,
 }
 
 // score(std::integral_constant<int, n>, k) for components [k, k + n).
-template <class ScoreSome>
+template <int abreast, class ScoreSome>
 HWY_INLINE void Abreast(int components, Ahead& ahead, ScoreSome score) {
   int k = 0;
-  for (; k + kAbreast <= components; k += kAbreast, ahead.step()) score(std::integral_constant<int, kAbreast>(), k);
-  for (; k < components; ++k) score(std::integral_constant<int, 1>(), k);
+  for (; k + abreast <= components; k += abreast, ahead.step(abreast)) score(std::integral_constant<int, abreast>(), k);
+  for (; k < components; ++k, ahead.step()) score(std::integral_constant<int, 1>(), k);
 }
 
 template <class T, Component family>
 HWY_NOINLINE void ScoreAxes(const TileParameters<T>& p, const T* x, T* r, std::int64_t stride,
                             Vec<T> (&largest)[kVectors], Ahead& ahead) {
-  Abreast(p.components, ahead,
-          [&](auto n, int k) HWY_ATTR { ScoreAxesOf<T, family, n()>(p, k, x, r, stride, largest); });
+  Abreast<kDifferences>(p.components, ahead,
+                        [&](auto n, int k) HWY_ATTR { ScoreAxesOf<T, family, n()>(p, k, x, r, stride, largest); });
 }
 
 template <class T>
-HWY_NOINLINE void ScorePacked(const TileParameters<T>& p, const T* t, T* r, std::int64_t stride,
-                              Vec<T> (&largest)[kVectors], Ahead& ahead) {
-  Abreast(p.components, ahead, [&](auto n, int k) HWY_ATTR { ScorePackedOf<T, n()>(p, k, t, r, stride, largest); });
+HWY_NOINLINE void ScorePlain(const TileParameters<T>& p, const T* t, T* r, std::int64_t stride,
+                             Vec<T> (&largest)[kVectors], Ahead& ahead) {
+  Abreast<kProducts>(p.components, ahead,
+                     [&](auto n, int k) HWY_ATTR { ScorePlainOf<T, n()>(p, k, t, r, stride, largest); });
 }
 
 // What Score() wants: 2 D + 1 rows of a tile, tied 2 D and 2 D of float64.
@@ -268,22 +296,26 @@ template <class T, Component family>
 HWY_INLINE void Score(const TileParameters<T>& p, const TileBlock<T>& block, int i, Vec<T> (&largest)[kVectors],
                       Ahead& ahead) {
   T *x = block.x + i, *r = block.r + i;
-  T *tile = p.packed ? AfterSquares(p, block) : block.scratch, *other = tile + p.features * kTile<T>;
+  T *tile = p.plain ? AfterSquares(p, block) : block.scratch, *other = tile + p.features * kTile<T>;
   CopyTile(x, block.stride, tile, kTile<T>, p.features);
   if constexpr (family == Component::full) {
-    WithTail(p.features, [&](auto tail) { ScoreFull<T, tail()>(p, tile, other, r, block.stride, largest, ahead); });
+    WithTail(p.features, [&](auto tail) {
+      if (p.features <= kRows)
+        ScoreFew<T, tail() == 0 ? kRows : tail()>(p, tile, r, block.stride, largest, ahead);
+      else
+        ScoreFull<T, tail()>(p, tile, other, r, block.stride, largest, ahead);
+    });
   } else {
     if constexpr (family == Component::tied) {
       WhitenTile(p.whitener, p.features, tile, other, reinterpret_cast<double*>(other + p.features * kTile<T>));
       CopyTile(other, kTile<T>, x, block.stride, p.features);
       tile = other;
     }
-    if (p.packed) {
-      AddSquares<T, family>(p.features, tile, block.scratch + i, block.stride);
-      ScorePacked(p, tile, r, block.stride, largest, ahead);
-    } else {
+    if (p.plain) AddSquares<T, family>(p.features, tile, block.scratch + i, block.stride);
+    if (p.coefficient)
+      ScorePlain(p, tile, r, block.stride, largest, ahead);
+    else
       ScoreAxes<T, family>(p, tile, r, block.stride, largest, ahead);
-    }
   }
 }
 
@@ -321,15 +353,13 @@ HWY_INLINE void Normalise(int components, const T* weight, std::int64_t stride, 
 template <class T, Component family>
 double Respond(const TileParameters<T>& p, const TileBlock<T>& block) {
   auto lse = hn::Zero(Tag<double>());
-  Ahead ahead(block, family == Component::full     ? p.components
-                     : family == Component::linear ? 1
-                                                   : (p.components + kAbreast - 1) / kAbreast);
+  Ahead ahead(block, p.components);
   for (int i = 0; i < block.points; i += kTile<T>) {
     Vec<T> largest[kVectors];
     if constexpr (family == Component::linear) {
       lse = hn::Add(lse, ScoreLinear(p, block, i));
       for (int v = 0; v < kVectors; ++v) largest[v] = hn::Zero(Tag<T>());
-      ahead.step();
+      ahead.step(p.components);
     } else {
       for (int v = 0; v < kVectors; ++v) largest[v] = Set(-std::numeric_limits<T>::max());
       Score<T, family>(p, block, i, largest, ahead);
@@ -375,8 +405,8 @@ void Nearest(const TileBlock<T>& block, int features, const T* centres, int coun
       winner[v] = Set(T(-1));
     }
     int k = 0;
-    for (; k + kAbreast <= count; k += kAbreast)
-      NearestOf<T, kAbreast>(block.x + i, block.stride, features, centres, k, best, winner);
+    for (; k + kDifferences <= count; k += kDifferences)
+      NearestOf<T, kDifferences>(block.x + i, block.stride, features, centres, k, best, winner);
     for (; k < count; ++k) NearestOf<T, 1>(block.x + i, block.stride, features, centres, k, best, winner);
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
       hn::Store(best[v], d, block.r + i + v * kLanes<T>);

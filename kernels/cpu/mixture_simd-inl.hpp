@@ -31,8 +31,9 @@ using Vec = hn::Vec<Tag<T>>;
 template <class T>
 constexpr int kLanes = HWY_TARGET == HWY_SCALAR ? 1 : HWY_MAX_BYTES / sizeof(T);
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32, else 16
-constexpr int kAbreast = kManyRegisters ? 4 : 2;                                   // components scored at once
 constexpr int kVectors = 3;                                                        // of points in a tile
+// Components scored at once: as many sums in registers as hide each other's latency, and what they are made of.
+constexpr int kProducts = 4, kDifferences = kManyRegisters ? 4 : 2;
 template <class T>
 constexpr int kTile = kVectors* kLanes<T>;
 
@@ -59,12 +60,10 @@ HWY_INLINE Vec<float> Exp2(Vec<float> x) {
   x = hn::Max(x, Set(-127.0f));
   const auto shifted = hn::Add(x, Set(0x1.8p23f + 127));
   const auto r = hn::Sub(x, hn::Sub(shifted, Set(0x1.8p23f + 127)));
-  auto p = Set(1.5594678e-4f);
-  p = hn::MulAdd(p, r, Set(1.3406644e-3f));
-  p = hn::MulAdd(p, r, Set(9.6176930e-3f));
-  p = hn::MulAdd(p, r, Set(5.5503106e-2f));
-  p = hn::MulAdd(p, r, Set(2.4022653e-1f));
-  p = hn::MulAdd(p, r, Set(6.9314721e-1f));
+  const auto r2 = hn::Mul(r, r);
+  auto p = hn::MulAdd(Set(1.5594678e-4f), r, Set(1.3406644e-3f));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(9.6176930e-3f), r, Set(5.5503106e-2f)));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(2.4022653e-1f), r, Set(6.9314721e-1f)));
   p = hn::MulAdd(p, r, Set(1.0f));
   return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(bits, shifted))));
 }
@@ -75,16 +74,12 @@ HWY_INLINE Vec<double> Exp2(Vec<double> x) {
   x = hn::Max(x, Set(-1023.0));
   const auto shifted = hn::Add(x, Set(0x1.8p52 + 1023));
   const auto r = hn::Sub(x, hn::Sub(shifted, Set(0x1.8p52 + 1023)));
-  auto p = Set(4.078071929588336665e-10);
-  p = hn::MulAdd(p, r, Set(7.0725704128144235096e-9));
-  p = hn::MulAdd(p, r, Set(1.0180647659234138888e-7));
-  p = hn::MulAdd(p, r, Set(1.3215442675329822143e-6));
-  p = hn::MulAdd(p, r, Set(1.5252727385193868197e-5));
-  p = hn::MulAdd(p, r, Set(1.540353044157213033e-4));
-  p = hn::MulAdd(p, r, Set(1.3333558153439964747e-3));
-  p = hn::MulAdd(p, r, Set(9.6181291076070023796e-3));
-  p = hn::MulAdd(p, r, Set(5.5504108664790394552e-2));
-  p = hn::MulAdd(p, r, Set(2.4022650695910098007e-1));
+  const auto r2 = hn::Mul(r, r);
+  auto p = hn::MulAdd(Set(4.078071929588336665e-10), r, Set(7.0725704128144235096e-9));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(1.0180647659234138888e-7), r, Set(1.3215442675329822143e-6)));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(1.5252727385193868197e-5), r, Set(1.540353044157213033e-4)));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(1.3333558153439964747e-3), r, Set(9.6181291076070023796e-3)));
+  p = hn::MulAdd(p, r2, hn::MulAdd(Set(5.5504108664790394552e-2), r, Set(2.4022650695910098007e-1)));
   p = hn::MulAdd(p, r, Set(6.9314718055994569675e-1));
   p = hn::MulAdd(p, r, Set(1.0));
   return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<52>(hn::BitCast(bits, shifted))));
@@ -117,21 +112,23 @@ HWY_INLINE Vec<float> SumInBlocks(const Vec<float>* v) {
 }
 #endif
 
-// sums[i] += v[i] summed over its lanes, for 16 vectors.
-template <class T>
-HWY_INLINE void AddSums(const Vec<T> (&v)[16], double* sums) {
+// sums[i] += v[i] summed over its lanes, for n vectors: 12 or 16, the latter only where there are many registers.
+template <class T, int n>
+HWY_INLINE void AddSums(const Vec<T> (&v)[n], double* sums) {
 #if HWY_TARGET == HWY_SCALAR
-  for (int i = 0; i < 16; ++i) sums[i] += double(hn::GetLane(v[i]));
+  for (int i = 0; i < n; ++i) sums[i] += double(hn::GetLane(v[i]));
 #else
   constexpr int kPerBlock = 16 / sizeof(T);
   constexpr int kBlocks = kLanes<T> / kPerBlock;
+  constexpr int kDone = (n + kLanes<T> - 1) / kLanes<T>;
   const Tag<T> d;
   const Tag<double> wide;
-  Vec<T> in_blocks[16 / kPerBlock];
-  CAVI_UNROLL for (int i = 0; i < 16 / kPerBlock; ++i) in_blocks[i] = SumInBlocks(v + i * kPerBlock);
-  // Vectors pair up until each holds the sums of kLanes of the 16.
-  Vec<T> done[16 / kLanes<T>];
-  CAVI_UNROLL for (int i = 0; i < 16 / kLanes<T>; ++i) {
+  Vec<T> in_blocks[kDone * kBlocks];
+  CAVI_UNROLL for (int i = 0; i < n / kPerBlock; ++i) in_blocks[i] = SumInBlocks(v + i * kPerBlock);
+  CAVI_UNROLL for (int i = n / kPerBlock; i < kDone * kBlocks; ++i) in_blocks[i] = hn::Zero(d);
+  // Vectors pair up until each holds the sums of kLanes of the n.
+  Vec<T> done[kDone];
+  CAVI_UNROLL for (int i = 0; i < kDone; ++i) {
     const Vec<T>* from = in_blocks + i * kBlocks;
     if constexpr (kBlocks == 1) {
       done[i] = from[0];
@@ -149,16 +146,16 @@ HWY_INLINE void AddSums(const Vec<T> (&v)[16], double* sums) {
       }
     }
   }
-  CAVI_UNROLL for (int i = 0; i < 16 / kLanes<T>; ++i) {
-    double* out = sums + i * kLanes<T>;
+  const auto add = [&](Vec<double> sum, int at) HWY_ATTR {
+    if (at < n) hn::StoreU(hn::Add(hn::LoadU(wide, sums + at), sum), wide, sums + at);
+  };
+  CAVI_UNROLL for (int i = 0; i < kDone; ++i) {
     if constexpr (sizeof(T) == 8) {
-      hn::StoreU(hn::Add(hn::LoadU(wide, out), hn::BitCast(wide, done[i])), wide, out);
+      add(hn::BitCast(wide, done[i]), i * kLanes<T>);
     } else {
       const hn::Half<Tag<T>> half;
-      constexpr int kHalf = kLanes<T> / 2;
-      hn::StoreU(hn::Add(hn::LoadU(wide, out), hn::PromoteTo(wide, hn::LowerHalf(half, done[i]))), wide, out);
-      hn::StoreU(hn::Add(hn::LoadU(wide, out + kHalf), hn::PromoteTo(wide, hn::UpperHalf(half, done[i]))), wide,
-                 out + kHalf);
+      add(hn::PromoteTo(wide, hn::LowerHalf(half, done[i])), i * kLanes<T>);
+      add(hn::PromoteTo(wide, hn::UpperHalf(half, done[i])), i * kLanes<T> + kLanes<T> / 2);
     }
   }
 #endif

@@ -31,8 +31,8 @@ double finish(const Frame<F, T>& frame, const SlabSums& sums, int k, const Mixtu
 
   problem[shape.count][k] = count;
   double product = 0;
-  if (frame.is_packed()) {
-    if (count > 0) product = frame.packed_product(k, count, first, second);
+  if (frame.is_plain()) {
+    if (count > 0) product = frame.plain_product(k, count, first, second);
     if constexpr (F::shared) F::unwhiten(frame.root_of(k), d, first);
     return product / logit_scale(F::kind);
   }

@@ -32,7 +32,7 @@ double RespondAny(const TileParameters<T>& p, const TileBlock<T>& block) {
 
 template <class T>
 std::int64_t AccumulateAny(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
-  if (p.packed) return AccumulatePacked(p, block, sums);
+  if (p.plain) return AccumulatePlain(p, block, sums);
   switch (p.family) {
     case Component::tied: return AccumulateAxes<T, Component::tied>(p, block, sums);
     case Component::diag: return AccumulateAxes<T, Component::diag>(p, block, sums);
@@ -48,7 +48,7 @@ template <class T>
 std::int64_t ScratchSize(int components, int features, int points) {
   return std::max({AccumulateScratch<T>(components, features, points), RespondScratch<T>(features),
                    LinearScratch<T>(components, features), ScreenScratch<T>(components, features, points),
-                   PackedScratch<T>(components, features, points)});
+                   PlainScratch<T>(components, features, points)});
 }
 
 template <class T>

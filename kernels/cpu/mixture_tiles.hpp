@@ -31,11 +31,12 @@ struct TileParameters {
   const T* centre;         ///< [K x D]
   const T* offset;         ///< [K], -infinity: switched off
   const double *exact_centre, *exact_offset;  ///< linear: what it has in place of the two
-  const T* packed;  ///< [K x packed_numbers()] or null: logit = offset_k + <packed_k, t(x)>, sums are those of r t(x)
+  bool plain;                                 ///< sums are those of r t(x)
+  const T* coefficient;  ///< [K x plain_numbers()] or null: logit = offset_k + <coefficient_k, t(x)>
 };
 
 /// Numbers of t(x): (x, x^2) for diag, (x, |x|^2) for spherical and, whitened, tied.
-constexpr int packed_numbers(Component family, int features) {
+constexpr int plain_numbers(Component family, int features) {
   return family == Component::diag ? 2 * features : features + 1;
 }
 
@@ -53,7 +54,7 @@ struct TileBlock {
 };
 
 /// Sums over points in the frame of the family: z = x - m (full, spherical), root x - centre (tied), root x + centre
-/// (diag), x (linear). Packed: z = x, tied root x.
+/// (diag), x (linear). Plain: z = x, tied root x.
 struct TileSums {
   double* count;   ///< [K] sum of r
   double* first;   ///< [K x D] sum of r z
@@ -66,6 +67,8 @@ constexpr std::int64_t cells_size(int features) {
   const std::int64_t n = (features + kCell - 1) / kCell;
   return n * (n + 1) / 2 * kCell * kCell;
 }
+/// Where the row of cells that begins with feature i, a multiple of kCell, lies.
+constexpr std::int64_t cells_before(int features, int i) { return cells_size(features) - cells_size(features - i); }
 /// out [D x D]: its upper triangle, or all of it.
 void unpack_cells(const double* cells, int features, double* out);
 void unpack_symmetric(const double* cells, int features, double* out);

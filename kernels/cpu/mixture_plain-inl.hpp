@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logits as plain products with a few numbers t(x) of a point, for families whose features stand
-// alone and whose means are near the origin (see Frame):
+// Families whose features stand alone and whose means are near the origin (see Frame): plain products with a few
+// numbers t(x) of a point, the same for all components.
 //
-//   diag             t = (x, x^2)       logit = offset + <c_k, t(x)>, moments are sums of r t(x)
-//   spherical, tied  t = (x, |x|^2)     (tied: of the whitened row, whose square needs no sum)
+//   diag             t = (x, x^2)      moments are sums of r t(x); logits are differences from the means as elsewhere,
+//                                      which take no more operations
+//   spherical, tied  t = (x, |x|^2)    so are the logits, offset + <c_k, t(x)>
+//                                      (tied: of the whitened row, whose square needs no sum)
 //
-// Half the operations of differences from the means. Far from the origin products would cancel.
-#if defined(CAVI_MIXTURE_PACKED_INL) == defined(HWY_TARGET_TOGGLE)
-#ifdef CAVI_MIXTURE_PACKED_INL
-#undef CAVI_MIXTURE_PACKED_INL
+// Far from the origin products would cancel.
+#if defined(CAVI_MIXTURE_PLAIN_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef CAVI_MIXTURE_PLAIN_INL
+#undef CAVI_MIXTURE_PLAIN_INL
 #else
-#define CAVI_MIXTURE_PACKED_INL
+#define CAVI_MIXTURE_PLAIN_INL
 #endif
 
 #include "kernels/cpu/mixture_simd-inl.hpp"
@@ -19,12 +21,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace cavi::kernels::cpu::HWY_NAMESPACE {
 
-// Logits of components [k, k + n). t: [packed_numbers() x kTile].
+// Logits of components [k, k + n). t: [plain_numbers() x kTile].
 template <class T, int n>
-HWY_INLINE void ScorePackedOf(const TileParameters<T>& p, int k, const T* t, T* r, std::int64_t stride,
-                              Vec<T> (&largest)[kVectors]) {
-  const int numbers = packed_numbers(p.family, p.features);
-  const T* coefficient = p.packed + std::int64_t(k) * numbers;
+HWY_INLINE void ScorePlainOf(const TileParameters<T>& p, int k, const T* t, T* r, std::int64_t stride,
+                             Vec<T> (&largest)[kVectors]) {
+  const int numbers = plain_numbers(p.family, p.features);
+  const T* coefficient = p.coefficient + std::int64_t(k) * numbers;
   Vec<T> sum[n][kVectors];
   CAVI_UNROLL for (int j = 0; j < n; ++j) {
     CAVI_UNROLL for (int v = 0; v < kVectors; ++v) sum[j][v] = Set(p.offset[k + j]);
@@ -45,7 +47,7 @@ HWY_INLINE void ScorePackedOf(const TileParameters<T>& p, int k, const T* t, T* 
   }
 }
 
-// What follows x in t(x), behind x in the tile and as rows of the block.
+// What follows x in t(x), as rows of the block and, where logits are products, behind x in the tile.
 template <class T, Component family>
 HWY_INLINE void AddSquares(int features, T* tile, T* rows, std::int64_t stride) {
   const Tag<T> d;
@@ -54,13 +56,10 @@ HWY_INLINE void AddSquares(int features, T* tile, T* rows, std::int64_t stride) 
     auto square = hn::Zero(d);
     for (int f = 0; f < features; ++f) {
       const auto x = Load(tile + f * kTile<T> + at);
-      if constexpr (family == Component::diag) {
-        const auto own = hn::Mul(x, x);
-        hn::Store(own, d, tile + (features + f) * kTile<T> + at);
-        hn::Store(own, d, rows + f * stride + at);
-      } else {
+      if constexpr (family == Component::diag)
+        hn::Store(hn::Mul(x, x), d, rows + f * stride + at);
+      else
         square = hn::MulAdd(x, x, square);
-      }
     }
     if constexpr (family == Component::diag) continue;
     hn::Store(square, d, tile + features * kTile<T> + at);
@@ -71,7 +70,7 @@ HWY_INLINE void AddSquares(int features, T* tile, T* rows, std::int64_t stride) 
 // A block's scratch begins with what follows x in t(x), [.. x stride]; what else a tile or lists want comes after.
 template <class T>
 HWY_INLINE T* AfterSquares(const TileParameters<T>& p, const TileBlock<T>& block) {
-  return block.scratch + (packed_numbers(p.family, p.features) - p.features) * block.stride;
+  return block.scratch + (plain_numbers(p.family, p.features) - p.features) * block.stride;
 }
 
 }  // namespace cavi::kernels::cpu::HWY_NAMESPACE
