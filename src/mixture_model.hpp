@@ -17,7 +17,7 @@ namespace cavi {
 
 /// Everything about the data that the model needs, one block per problem.
 struct Prepared {
-  std::vector<double> origin;            ///< [B x D] mean of the rows, subtracted for accuracy; gaussian
+  std::vector<double> origin;            ///< [B x D] near the mean of the rows, subtracted for accuracy; gaussian
   std::vector<double> scale;             ///< [B x D x D] as in standardised_rows.hpp; empty: no problem has one
   std::vector<double> log_density;       ///< [B] of the rows relative to standardised ones, nats; empty as scale is
   std::vector<double> mean_prior;        ///< [B x D] of standardised rows; gaussian

@@ -88,13 +88,21 @@ void standardise_priors(CovarianceType type, const double* scale, int d, bool is
   }
 }
 
+/// The mean, rounded to float32 where that moves it by next to nothing: rows of float32 are then moved in float32.
+double origin_near(double mean, double variance) {
+  const double rounded = float(mean);
+  return std::abs(rounded - mean) <= 0x1p-10 * std::sqrt(variance) ? rounded : mean;
+}
+
 void prepare_gaussian(const MixtureOptions& o, const kernels::cpu::RowMoments& m, std::size_t b, Prepared& out) {
   const std::size_t d = m.mean.size(), s = covariance_size(o.covariance_type, d);
   const std::vector<double> spread = spread_of(m, o.covariance_prior ? 0 : o.reg_covar);
   const std::vector<double> prior = o.covariance_prior ? *o.covariance_prior : of_type(o.covariance_type, spread, d);
-  std::copy(m.mean.begin(), m.mean.end(), &out.origin[b * d]);
   std::copy(prior.begin(), prior.end(), &out.covariance[b * s]);
-  for (std::size_t i = 0; i < d && o.mean_prior; ++i) out.mean_prior[b * d + i] = (*o.mean_prior)[i] - m.mean[i];
+  for (std::size_t i = 0; i < d; ++i) {
+    out.origin[b * d + i] = origin_near(m.mean[i], m.covariance[i * (d + 1)]);
+    out.mean_prior[b * d + i] = (o.mean_prior ? (*o.mean_prior)[i] : m.mean[i]) - out.origin[b * d + i];
+  }
 
   const double mean_variance = of_type(CovarianceType::spherical, spread, d)[0];
   if (!is_safe(mean_variance)) out.unit[b] = unit_of(mean_variance);

@@ -85,7 +85,7 @@ struct Tiles {
   /// The upper triangle of a root [D x D] in the order in which the tiles read it: D (D + 1) / 2 numbers.
   void (*pack_root)(const double* root, int features, T* packed);
 
-  /// x = T(row - origin), from rows `row_stride` numbers apart. `rows` holds count * D numbers.
+  /// x = T(row - origin), from rows `row_stride` numbers apart. `rows` holds 4 * tile * D numbers.
   void (*load_float32)(const float* from, std::int64_t row_stride, const double* origin, int count, int features,
                        T* rows, T* x, std::int64_t stride);
   void (*load_float64)(const double* from, std::int64_t row_stride, const double* origin, int count, int features,

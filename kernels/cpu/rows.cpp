@@ -81,7 +81,7 @@ void RowBlock<T>::lay_out(Arena& arena, int components) {
   block_.stride = (capacity_ / kLine + 1) / 2 * 2 * kLine + kLine;  // odd in cache lines: rows fall into different sets
   block_.points = capacity_;
   raw_ = arena.take<double>(rows_->source->data() ? 0 : std::int64_t(capacity_) * features);
-  packed_ = arena.take<T>(std::int64_t(capacity_) * features);
+  converted_ = arena.take<T>(4 * std::int64_t(tiles<T>().tile) * features);
   block_.x = arena.take<T>(features * block_.stride);
   block_.weight = arena.take<T>(block_.stride);
   block_.r = arena.take<T>(components * block_.stride);
@@ -108,11 +108,11 @@ const TileBlock<T>& RowBlock<T>::load(std::int64_t first, std::int64_t count, co
   block_.next = static_cast<const char*>(from) + n * row_stride * size_of(source.scalar());
   block_.next_bytes = ahead * row_stride * size_of(source.scalar());
   if (source.scalar() == Scalar::float32)
-    tiles<T>().load_float32(static_cast<const float*>(from), row_stride, rows_->origin, n, features, packed_, block_.x,
-                            block_.stride);
+    tiles<T>().load_float32(static_cast<const float*>(from), row_stride, rows_->origin, n, features, converted_,
+                            block_.x, block_.stride);
   else
-    tiles<T>().load_float64(static_cast<const double*>(from), row_stride, rows_->origin, n, features, packed_, block_.x,
-                            block_.stride);
+    tiles<T>().load_float64(static_cast<const double*>(from), row_stride, rows_->origin, n, features, converted_,
+                            block_.x, block_.stride);
   for (int f = 0; f < features; ++f) std::fill_n(block_.x + f * block_.stride + n, block_.points - n, T(0));
   for (int i = 0; i < n; ++i) block_.weight[i] = weight ? T(weight[first + i]) : T(1);
   std::fill_n(block_.weight + n, block_.points - n, T(0));

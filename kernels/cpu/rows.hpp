@@ -81,7 +81,7 @@ class RowBlock {
   std::int64_t fetched_ = -1;  ///< row up to which the file has been asked for
   std::unique_ptr<std::byte, FreeAligned> owned_;
   double* raw_;
-  T* packed_;
+  T* converted_;
   TileBlock<T> block_;
 };
 
