@@ -2,8 +2,8 @@
 // Moments of a block about the components' own means, one component after the other. A vector of points in which a
 // component has no responsibility that matters costs it nothing.
 //
-//   full   the rows sqrt(r) (x - m) are made once, packed, and their Gram matrix is taken in 4 x 4 cells of sums over
-//          the points: each row read serves four products
+//   full   the rows sqrt(r) (x - m) are made once, packed, and their Gram matrix is taken in sums over the points, four
+//          rows by a few columns at a time, and added to 4 x 4 cells
 //   axes   four features at a time, so that a few rows of x stay close while all components pass over them
 //   plain  rows of t(x) instead, for a few components at once
 #if defined(CAVI_MIXTURE_ACCUMULATE_INL) == defined(HWY_TARGET_TOGGLE)
@@ -27,27 +27,33 @@ HWY_NOINLINE int Survey(const T* r, std::int64_t stride, int points, std::int32_
                         double* count) {
   const Tag<T> d;
   const auto threshold = Set(T(TwoToMinus(kNegligibleBits<T> / (root ? 2 : 1))));
-  Vec<T> sum[n];
-  CAVI_UNROLL for (int c = 0; c < n; ++c) sum[c] = hn::Zero(d);
+  Vec<T> sum[n][kVectors];
+  CAVI_UNROLL for (int c = 0; c < n; ++c) { CAVI_UNROLL for (int v = 0; v < kVectors; ++v) sum[c][v] = hn::Zero(d); }
   int lives = 0;
-  for (int i = 0; i < points; i += kLanes<T>) {
-    std::size_t matter = 0;
-    CAVI_UNROLL for (int c = 0; c < n; ++c) {
-      const auto at = Load(r + c * stride + i);
-      sum[c] = root ? hn::MulAdd(at, at, sum[c]) : hn::Add(sum[c], at);
-      matter += hn::CountTrue(d, hn::Ge(at, threshold));
+  for (int tile = 0; tile < points; tile += kTile<T>) {
+    CAVI_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const int i = tile + v * kLanes<T>;
+      std::size_t matter = 0;
+      CAVI_UNROLL for (int c = 0; c < n; ++c) {
+        const auto at = Load(r + c * stride + i);
+        sum[c][v] = root ? hn::MulAdd(at, at, sum[c][v]) : hn::Add(sum[c][v], at);
+        matter += hn::CountTrue(d, hn::Ge(at, threshold));
+      }
+      live[lives] = i;
+      lives += matter > 0;
+      pairs += std::int64_t(matter);
     }
-    live[lives] = i;
-    lives += matter > 0;
-    pairs += std::int64_t(matter);
   }
-  for (int c = 0; c < n; ++c) count[c] += hn::GetLane(hn::SumOfLanes(Tag<double>(), Widen(sum[c])));
+  for (int c = 0; c < n; ++c) {
+    const auto all = hn::Add(Widen(sum[c][0]), hn::Add(Widen(sum[c][1]), Widen(sum[c][2])));
+    count[c] += hn::GetLane(hn::SumOfLanes(Tag<double>(), all));
+  }
   return lives;
 }
 
 // packed[f] = root r (x[f] - centre[f]) for the `rows` features of a cell on the diagonal, whose products come on the
 // way: the stores of the one hide behind the arithmetic of the other. alone: there is no other cell, so all points are
-// taken as they come, counted, and nothing is packed.
+// taken as they come, and instead of being packed they are counted and have their first moments taken.
 template <class T, int rows, bool alone>
 HWY_INLINE void PackRows(const T* HWY_RESTRICT x, std::int64_t stride, const T* HWY_RESTRICT r,
                          const T* HWY_RESTRICT centre, const std::int32_t* HWY_RESTRICT live, int lives,
@@ -64,29 +70,20 @@ HWY_INLINE void PackRows(const T* HWY_RESTRICT x, std::int64_t stride, const T* 
     Vec<T> z[rows];
     CAVI_UNROLL for (int i = 0; i < rows; ++i) {
       z[i] = hn::Mul(h, hn::Sub(Load(x + i * stride + at), Set(centre[i])));
-      if (!alone) hn::Store(z[i], d, packed + i * stride + n * kLanes<T>);
-      sum[kFirst[i]] = hn::MulAdd(h, z[i], sum[kFirst[i]]);
+      if (alone)
+        sum[kFirst[i]] = hn::MulAdd(h, z[i], sum[kFirst[i]]);
+      else
+        hn::Store(z[i], d, packed + i * stride + n * kLanes<T>);
     }
-    if (alone || kManyRegisters) {
-      CAVI_UNROLL for (int j = 0; j < rows; ++j) {
-        CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
-      }
-    }
-  }
-  if (!alone && !kManyRegisters) {  // both at once would not fit
-    for (int n = 0; n < lives * kLanes<T>; n += kLanes<T>) {
-      Vec<T> z[rows];
-      CAVI_UNROLL for (int i = 0; i < rows; ++i) z[i] = Load(packed + i * stride + n);
-      CAVI_UNROLL for (int j = 0; j < rows; ++j) {
-        CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
-      }
+    CAVI_UNROLL for (int j = 0; j < rows; ++j) {
+      CAVI_UNROLL for (int i = 0; i <= j; ++i) sum[j * kCell + i] = hn::MulAdd(z[i], z[j], sum[j * kCell + i]);
     }
   }
   HWY_ALIGN double sums[kCell * kCell] = {};
   AddSums<T>(sum, sums);
   if (alone) *count += sums[kCount];
   for (int j = 0; j < rows; ++j) {
-    first[j] += sums[kFirst[j]];
+    if (alone) first[j] += sums[kFirst[j]];
     for (int i = 0; i <= j; ++i) cell[j * kCell + i] += sums[j * kCell + i];
   }
 }
@@ -104,7 +101,8 @@ HWY_NOINLINE void PackCell(const T* x, std::int64_t stride, const T* r, const T*
 
 constexpr int kColumns = kManyRegisters ? 4 : 3;  // of cells, multiplied by four rows at once
 
-// Products of four rows with `columns` others of packed points, added to as many columns of their cells.
+// Products of four rows with `columns` others of packed points, added to as many columns of their cells. A strip that
+// is short of columns adds zeros to what follows, which is the next cell on the diagonal.
 template <class T, int columns>
 HWY_INLINE void Gram(const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, std::int64_t stride, int points, double* cell) {
   Vec<T> sum[kCell * kColumns];
@@ -139,6 +137,22 @@ void GramOffDiagonal(const T* packed, int features, std::int64_t stride, int poi
                 cells + cells_before(features, i) + (j - i) * kCell);
 }
 
+// Sums of `rows` packed rows, weighted by root r once more.
+template <class T, int rows>
+HWY_NOINLINE void FirstMoments(const T* HWY_RESTRICT packed, std::int64_t stride, const T* HWY_RESTRICT r,
+                               const std::int32_t* live, int lives, double* first) {
+  Vec<T> sum[kCell * kColumns];
+  CAVI_UNROLL for (int j = 0; j < kCell * kColumns; ++j) sum[j] = hn::Zero(Tag<T>());
+  for (int n = 0; n < lives; ++n) {
+    const auto h = Load(r + live[n]);
+    CAVI_UNROLL for (int j = 0; j < rows; ++j) sum[j] =
+        hn::MulAdd(h, Load(packed + j * stride + n * kLanes<T>), sum[j]);
+  }
+  HWY_ALIGN double sums[kCell * kColumns] = {};
+  AddSums<T>(sum, sums);
+  for (int j = 0; j < rows; ++j) first[j] += sums[j];
+}
+
 template <class T>
 std::int64_t AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& block, const TileSums& sums) {
   const int features = p.features;
@@ -161,7 +175,13 @@ std::int64_t AccumulateFull(const TileParameters<T>& p, const TileBlock<T>& bloc
     if (lives == 0) continue;
     for (int i = 0; i < features; i += kCell)
       PackCell<T, false>(block.x + i * stride, stride, r, centre + i, std::min(kCell, features - i), live, lives,
-                         packed + i * stride, nullptr, first + i, cell + cells_before(features, i));
+                         packed + i * stride, nullptr, nullptr, cell + cells_before(features, i));
+    int f = 0;
+    for (; f + kCell * kColumns <= features; f += kCell * kColumns)
+      FirstMoments<T, kCell * kColumns>(packed + f * stride, stride, r, live, lives, first + f);
+    for (; f + kCell <= features; f += kCell)
+      FirstMoments<T, kCell>(packed + f * stride, stride, r, live, lives, first + f);
+    for (; f < features; ++f) FirstMoments<T, 1>(packed + f * stride, stride, r, live, lives, first + f);
     GramOffDiagonal(packed, features, stride, lives * kLanes<T>, cell);
   }
   return pairs;

@@ -126,8 +126,9 @@ class Frame {
 
   T* coefficient_of(int k) const { return coefficient_ + std::int64_t(k) * plain_numbers(F::kind, features_); }
 
-  /// Whether products of the rows as they are will be exact enough: all means within 16 standard deviations of the
-  /// origin, so that a logit loses some 16^2 roundings to float32, and within 4 along a feature, a variance some 4^2.
+  /// Whether products of the rows as they are will be exact enough: where logits are such products, all means within 16
+  /// standard deviations of the origin, so that a logit loses some 16^2 roundings to float32; where second moments are,
+  /// within 4 along a feature, so that a variance loses some 4^2.
   bool near_origin() const {
     constexpr double kSquare = kScale / 2, kFar = 256 * kSquare, kFarAlone = 16 * kSquare;
     for (int k = 0; k < components_; ++k) {
@@ -141,7 +142,7 @@ class Frame {
         square *= *root_of(k);
         largest = square / features_;
       }
-      if (!(square <= kFar) || (!F::shared && !(largest <= kFarAlone))) return false;
+      if ((kLinear && !(square <= kFar)) || (!F::shared && !(largest <= kFarAlone))) return false;
     }
     return true;
   }
