@@ -103,8 +103,10 @@ std::string_view gpu_regime(const SweepShape& s) {
   if (s.features <= kPointsFeatures && s.components <= kPointsComponents) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
   const bool wide = cells(s) > 0 && s.features > 16;
-  const bool fits = block_bytes(s.features, s.components, wide ? 256 : 64, fused_lists(cells(s), s.features)) <= kShared;
-  const double blocks = std::ceil(s.features / 4.0), sums = s.components * (2 + s.features + 8 * blocks * (blocks + 1)) + 1;
+  const bool fits =
+      block_bytes(s.features, s.components, wide ? 256 : 64, fused_lists(cells(s), s.features)) <= kShared;
+  const double blocks = std::ceil(s.features / 4.0),
+               sums = s.components * (2 + s.features + 8 * blocks * (blocks + 1)) + 1;
   if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
     return "chunked";
   return fits ? "fused" : "tile";

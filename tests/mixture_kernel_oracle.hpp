@@ -365,7 +365,7 @@ class Bench {
   /// A sweep; the tied moment, which sweeps leave alone, comes from a start.
   void sweep(kernels::cpu::ThreadPool& pool) {
     if (op_.shape.component == Component::tied) start({}, pool);
-    negligible_ = kernels::cpu::mixture_sweep(op_, problem_, pool);
+    negligible_ = kernels::cpu::mixture_sweep(op_, problem_, pool).negligible;
   }
 
  private:

@@ -193,9 +193,10 @@ struct MixtureVariables {
   Variable pi, z, mu, lambda;
 };
 
-/// A full mixture of three components for the rows of x, under names of its own.
+/// A full mixture for the rows of x, under names of its own.
 inline MixtureVariables full_mixture(Model& p, const std::string& name, const Matrix& x, int components = 3) {
-  const Plate n = p.plate("n " + name, x.rows()), k = p.plate("k " + name, components), d = p.plate("d " + name, x.cols());
+  const Plate n = p.plate("n " + name, x.rows()), k = p.plate("k " + name, components),
+              d = p.plate("d " + name, x.cols());
   const Data rows = p.data("x " + name, x, {n, d});
   std::vector<double> identity(std::size_t(x.cols() * x.cols()));
   for (int i = 0; i < x.cols(); ++i) identity[std::size_t(i * (x.cols() + 1))] = 1;

@@ -66,8 +66,8 @@ struct Summary {
   /// row's weight, for each pair. NaN where nobody counts: in full mixtures of up to four features on the CPU, by
   /// kernel "points", without rows, without a fused sweep; not saved.
   double negligible = std::numeric_limits<double>::quiet_NaN();
-  /// Of the components in the last sweep, the share whose means were so near the origin of the rows that products of the
-  /// rows as they are were as good as those of differences from the mean, and took their place: on the CPU of diag,
+  /// Of the components in the last sweep, the share whose means were so near the origin of the rows that products of
+  /// the rows as they are were as good as those of differences from the mean, and took their place: on the CPU of diag,
   /// spherical and tied components all or none, by kernel "fused" full ones of up to 32 features each by itself. NaN
   /// where there is one way only; not saved. (Of several mixtures in a model both shares are those of the last.)
   double near = std::numeric_limits<double>::quiet_NaN();

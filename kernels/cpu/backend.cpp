@@ -167,9 +167,11 @@ class CpuSession : public Session {
             std::copy_n(p[o.from], size(o.from, p), p[o.to]);
           else if constexpr (std::is_same_v<T, Moments>)
             moments(o, p, pool_);
-          else if constexpr (std::is_same_v<T, MixtureSweep>)
-            instance.summary.negligible = mixture_sweep(o, p, pool_);
-          else if constexpr (std::is_same_v<T, MixtureStart>) {
+          else if constexpr (std::is_same_v<T, MixtureSweep>) {
+            const SweepShares shares = mixture_sweep(o, p, pool_);
+            instance.summary.negligible = shares.negligible;
+            instance.summary.near = shares.near;
+          } else if constexpr (std::is_same_v<T, MixtureStart>) {
             const Rows& rows = p.rows[std::size_t(o.shape.source)];
             const SourceSpec& s = program_.sources[std::size_t(o.shape.source)];
             p.first_row = s.per_problem ? rows.first : p.number * rows.count;

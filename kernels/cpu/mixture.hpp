@@ -13,9 +13,12 @@
 
 namespace cavi::kernels::cpu {
 
-/// Returns the share of pairs of row and component whose responsibility is negligible (see Tiles::accumulate()), NaN
-/// where it is not counted.
-double mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool);
+/// Of pairs of row and component those whose responsibility was negligible (see Tiles::accumulate()), of components
+/// those near the origin (see Frame); NaN where there is nothing to count. As in Summary.
+struct SweepShares {
+  double negligible, near;
+};
+SweepShares mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool);
 
 void mixture_start(const MixtureStart& op, const Responsibilities& given, const Problem& problem, ThreadPool& pool);
 

@@ -63,6 +63,8 @@ class Frame {
             kLinear && is_plain_ ? coefficient_ : nullptr};
   }
   bool is_plain() const { return is_plain_; }
+  /// The share of components that take the short way: all or none, NaN where there is none.
+  double near() const { return kMayBePlain ? is_plain_ : std::numeric_limits<double>::quiet_NaN(); }
   /// What rows with these sums of t(x) add to the logits of component k; tied: but for |x|^2.
   double plain_product(int k, double count, const double* first, const double* second) const {
     double sum = offset[k] * count;

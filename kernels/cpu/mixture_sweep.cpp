@@ -67,7 +67,7 @@ class Screening {
 };
 
 template <class F, class T>
-double sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
+SweepShares sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   const MixtureShape& shape = op.shape;
   const Rows& rows = problem.rows[shape.source];
   const int k = shape.components, d = shape.features;
@@ -114,7 +114,8 @@ double sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   for (int j = 0; j < k; ++j) entropy -= products[j];
   *problem[shape.entropy] = entropy;
   const bool counted = rows.count > 0 && (F::kind != Component::full || d > kCell);
-  return counted ? 1 - double(matter) / (double(rows.count) * k) : std::numeric_limits<double>::quiet_NaN();
+  return {counted ? 1 - double(matter) / (double(rows.count) * k) : std::numeric_limits<double>::quiet_NaN(),
+          frame.near()};
 }
 
 template <class F>
@@ -142,7 +143,7 @@ void responsibilities(const MixtureSweep& op, const Problem& problem, double* r,
 
 }  // namespace
 
-double mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
+SweepShares mixture_sweep(const MixtureSweep& op, const Problem& problem, ThreadPool& pool) {
   return components::with_family(op.shape.component, [&]<class F>(F) {
     return (op.shape.precision == Scalar::float32 ? sweep<F, float> : sweep<F, double>)(op, problem, pool);
   });

@@ -3,8 +3,7 @@
 //
 //   respond      points of a lane in registers; R x - R m, or far from the origin R (x - m), the zeros of R left out
 //   accumulate   many points: a lane per one or two of them; cells of the second moment in registers, as many as fit,
-//   and the first
-//                moments of their features in the places under the diagonal. Few points: a lane per cell
+//                and the first moments of their features in the places under the diagonal. Few points: a lane per cell
 #include "kernels/cuda/launch.hpp"
 #include "kernels/cuda/mixture_fused_cells.cuh"
 #include "kernels/cuda/mixture_regimes.hpp"

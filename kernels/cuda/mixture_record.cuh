@@ -13,8 +13,8 @@
 
 namespace cavi::kernels::cuda {
 
-/// Standard deviations from the origin up to which a mean is near, the terms of R m taken by their magnitude: an element
-/// of y is off by some 2^-16 then.
+/// Standard deviations from the origin up to which a mean is near, the terms of R m taken by their magnitude: an
+/// element of y is off by some 2^-16 then.
 inline constexpr double kNear = 256;
 
 struct Record {

@@ -168,6 +168,10 @@ TEST(Backend, CountsTheNegligiblePairsThatTheCpuCounts) {
     EXPECT_NEAR(there.negligible, here.negligible, 1.5 / (3 * f.rows));
     EXPECT_GT(there.negligible, 0.3);
     EXPECT_LT(there.negligible, 0.9);
+    if (f.type == CovarianceType::full && there.kernel == "fused")
+      EXPECT_EQ(there.near, 1);
+    else
+      EXPECT_TRUE(std::isnan(there.near));
   }
   MixtureOptions o = options(Scalar::float32);
   const Matrix few(clusters(4200, 2, 10), 4200, 2);
