@@ -277,8 +277,8 @@ TEST(Mixture, DataFarFromTheOriginFitAsWell) {
 }
 
 TEST(Mixture, SaysWhetherComponentsAreNearTheOrigin) {
-  const std::vector<double> near = clusters(300, 3, 5);
-  std::vector<double> far = near;
+  const std::vector<double> near = clusters(3000, 3, 5);
+  std::vector<double> far = near;  // two groups: more rows than the prior is worth say how narrow they are
   for (std::size_t i = 0; i < far.size(); ++i) far[i] += i < far.size() / 2 ? 1000 : 0;
   for (const CovarianceType type : kTypes) {
     MixtureOptions o;
@@ -286,8 +286,8 @@ TEST(Mixture, SaysWhetherComponentsAreNearTheOrigin) {
     o.covariance_type = type;
     o.max_iter = 5;
     Mixture mixture(o, Device::cpu(1));
-    const double share = mixture.fit(Matrix(near, 300, 3)).near;
-    const double of_far = mixture.fit(Matrix(far, 300, 3)).near;
+    const double share = mixture.fit(Matrix(near, 3000, 3)).near;
+    const double of_far = mixture.fit(Matrix(far, 3000, 3)).near;
     if (type == CovarianceType::full) {
       EXPECT_TRUE(std::isnan(share));
     } else {

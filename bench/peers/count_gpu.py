@@ -20,10 +20,12 @@ def triangle(n):
 
 
 def fused(d, k, kind, points):
-    """A block keeps `points` rows: they, the parameters, and float64 sums of the slab read and written, once for each."""
+    """A block keeps `points` rows: they, the parameters, and float64 sums of the slab read and written, once for each;
+    the record of a full covariance, with its padding, once for 128 of them, the centre for moments once more."""
     sums = d + (d if kind == 'diag' else 16 * triangle(d // 4))
     adds = 4 * d if kind == 'diag' else 2 * triangle(d)
-    return 'once', 'float32', adds, 4 * d / k + (4 * (sums + 1) + 16 * sums) / points
+    parameters = 4 * (sums + 1) / points if kind == 'diag' else 4 * (sums + 4) / 128 + 4 * d / points
+    return 'once', 'float32', adds, 4 * d / k + parameters + 16 * sums / points
 
 
 def tensor(d, k):
