@@ -145,7 +145,7 @@ __device__ inline double log_distance(const MixtureView<F, double>& view, int k,
 }
 
 template <class F>
-__global__ void __launch_bounds__(kTile) student_log_density(ScoredRows s, std::int64_t workspace) {
+__global__ void __launch_bounds__(kTile, 4) student_log_density(ScoredRows s, std::int64_t workspace) {
   const MixtureView<F, double> view = view_of<F>(s);
   double* whitened = workspace_of(s, workspace);
   for_each_row(s, [&](std::int64_t row, const double* x) {

@@ -221,18 +221,18 @@ template <class F, class T>
 __device__ inline void accumulate_tile(const MixtureView<F, T>& view, const T* x, const T* r, double* sums) {
   const int lane = Warp::rank(), warps = blockDim.x / kWarp;
   for (int k = threadIdx.x / kWarp; k < view.components; k += warps) {
-    T at[kPointsOfALane], count = 0;
-    int live = 0;
+    T at[kPointsOfALane], count = 0, live = 0;
 #pragma unroll
     for (int p = 0; p < kPointsOfALane; ++p) {
       at[p] = r[std::int64_t(k) * kTile + p * kWarp + lane];
       count += at[p];
-      live += __popc(__ballot_sync(kAllLanes, at[p] >= kNegligible<T>));
+      live += at[p] >= kNegligible<T> ? 1 : 0;
     }
     count = warp_sum(count);
+    live = warp_sum(live);
     if (lane == 0) {
       view.count(sums)[k] += double(count);
-      view.live(sums)[k] += live;
+      view.live(sums)[k] += double(live);
     }
     if (live == 0) continue;
     accumulate_axes(view, k, x + lane, at, sums);

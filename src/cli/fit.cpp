@@ -110,9 +110,9 @@ constexpr const char* kFooter =
     "all of their arrays, each with the data set as its first dimension.\n"
     "\nThe JSON document has elbo (nats, every constant included), elbo_trace (the start, then one entry\n"
     "per sweep), n_iter (sweeps), converged, n_components, active_components, rows, features, device,\n"
-    "precision, seconds (in sweeps alone), rows_per_second (rows x sweeps / seconds), where they are counted\n"
-    "negligible (share of rows x components with next to no responsibility) and near (share of components\n"
-    "that are near enough to the origin for the shorter of two ways to score rows), and for each\n"
+    "precision, seconds (in sweeps alone), rows_per_second (rows x sweeps / seconds), where counted\n"
+    "negligible (share of rows x components with next to no responsibility) and near (share of\n"
+    "components near enough to the origin for the shorter of two ways to score rows), and for each\n"
     "component weights (expected), counts (N_k), means, covariances (inverse of the expected precision);\n"
     "families that are not gaussian have component_parameters, the A and B of every parameter, instead.";
 
