@@ -79,11 +79,14 @@ double block_bytes(int d, int k, int points, int lists) {
   const int padded = (d + 3) / 4 * 4, counts = (k + 1) / 2 * 16;
   return 4.0 * (double(padded) * (points + 9) + points) + counts + lists;
 }
-/// Lists of the fused pass: in their place a warp has the record of a component of up to 32 features.
-int fused_lists(double cells, int d) {
-  const int warps = cells > 0 && d > 16 ? 4 : 8, points = warps == 4 ? 256 : 64, fours = (d + 3) / 4;
-  const int record = cells > 0 && d <= 32 ? 32 * fours * (fours + 1) + 16 * fours + 16 : 0;
-  return warps * std::max(6 * points, record);
+/// Whether the fused pass scores components from records, which a warp has in the place of its list.
+bool in_records(const SweepShape& s) { return cells(s) > 0 && s.features <= 32; }
+/// Its smallest tile.
+double fused_bytes(const SweepShape& s) {
+  const bool wide = cells(s) > 0 && s.features > 16;
+  const int points = wide ? 256 : 64, warps = wide ? 4 : 8, fours = (s.features + 3) / 4;
+  const int record = in_records(s) ? 32 * fours * (fours + 1) + 16 * fours + 16 : 0;
+  return block_bytes(s.features, s.components, points, warps * std::max(6 * points, record));
 }
 
 }  // namespace
@@ -102,9 +105,7 @@ std::string_view gpu_regime(const SweepShape& s) {
   if (s.precision == Scalar::float64 || s.family != ComponentFamily::gaussian) return "tile";
   if (s.features <= kPointsFeatures && s.components <= kPointsComponents) return "points";
   if (s.tensor_cores && cells(s) > 0 && s.features >= 32 && s.features <= 128) return "tensor";
-  const bool wide = cells(s) > 0 && s.features > 16;
-  const bool fits =
-      block_bytes(s.features, s.components, wide ? 256 : 64, fused_lists(cells(s), s.features)) <= kShared;
+  const bool fits = fused_bytes(s) <= kShared;
   const double blocks = std::ceil(s.features / 4.0),
                sums = s.components * (2 + s.features + 8 * blocks * (blocks + 1)) + 1;
   if (cells(s) > 0 && block_bytes(s.features, 0, 128, 4096) <= kShared && (!fits || 8 * 132 * sums > kSums))
@@ -117,8 +118,7 @@ Prediction predict(const SweepShape& s, const GpuMachine& gpu) {
   const double hertz = 1e9 * gpu.ghz, all = hertz * gpu.multiprocessors;  // cycles per second of all multiprocessors
   const int width = s.precision == Scalar::float64 ? 2 : 1;
   const std::string_view name = gpu_regime(s);
-  const bool records = name == "fused" && q > 0 && s.features <= 32;
-  const Regime& r = regime_named(records ? "records" : name == "whole" ? "fused" : name);
+  const Regime& r = regime_named(name == "fused" && in_records(s) ? "records" : name == "whole" ? "fused" : name);
   const double instructions = (q > 0 ? r.full : r.axes)(d, q) + s.live * (q > 0 ? r.live_full : r.live_axes)(d, q);
   const double rate = std::min(kIssue * (q > 0 ? r.share_full : r.share_axes), kAttained * gpu.lanes);
   const double slots = instructions * width / rate;  // cycles of a multiprocessor for a pair

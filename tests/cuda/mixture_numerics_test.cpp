@@ -35,18 +35,27 @@ double bound_tolerance(const Case& c) {
   return 1e-6 + (c.regime == MixtureRegime::tensor ? 0x1p-23 * c.features / 2 : 0);
 }
 
+// A sweep of random rows beside its definition, the bounds of which agree.
+struct Swept {
+  MixtureProblem p;
+  Moments moments = definition(p);
+  Expected expected{moments};
+  DeviceSweep sweep;
+
+  Swept(const Case& c, const Shape& shape) : p(random_mixture(shape)), sweep({p}, Scalar::float32, c.regime) {
+    sweep.sweep();
+    EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), bound_tolerance(c));
+  }
+};
+
 // Statistics are compared about the component's mean, in its standard deviations (which are near one), per row of it.
 void expect_float32(const Case& c, int kappa, std::int64_t rows, double spread = 1) {
   for (const bool paired : {false, true}) {
     Shape shape{c.component, rows, 4, c.features, kappa / spread};
     shape.paired = paired;
     shape.spread = spread;
-    const MixtureProblem p = random_mixture(shape);
-    const Moments moments = definition(p);
-    const Expected expected{moments};
-    DeviceSweep sweep({p}, Scalar::float32, c.regime);
-    sweep.sweep();
-    EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), bound_tolerance(c));
+    Swept swept(c, shape);
+    auto& [p, moments, expected, sweep] = swept;
     // Where components share rows, the rounding of their parameters moves a logit by u kappa. On a line they always do.
     const double tolerance = (kappa <= 100 ? 1e-5 : 3e-5) + (paired || c.features == 1 ? 0x1p-24 * kappa : 0);
     for (int k = 0; k < p.components; ++k) {
@@ -74,12 +83,7 @@ TEST_P(DeviceNumericsTest, TheBoundIsThatOfTheParametersAsRounded) {
   const auto& [c, kappa] = GetParam();
   Shape shape{c.component, 1000, 3, c.features, double(kappa)};
   shape.drift = 1;
-  const MixtureProblem p = random_mixture(shape);
-  const Moments moments = definition(p);
-  const Expected expected{moments};
-  DeviceSweep sweep({p}, Scalar::float32, c.regime);
-  sweep.sweep();
-  EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), bound_tolerance(c));
+  const Swept swept(c, shape);
 }
 
 // Rows are scored in two ways by components of one sweep, features padded and not.
@@ -100,13 +104,8 @@ TEST(RecordNumericsTest, TheBoundIsThatOfTheParametersAsRounded) {
     Shape shape{Component::full, 1000, 3, 9, 160};
     shape.drift = 1;
     shape.seed = seed;
-    const MixtureProblem p = random_mixture(shape);
-    const Moments moments = definition(p);
-    const Expected expected{moments};
-    DeviceSweep sweep({p}, Scalar::float32, MixtureRegime::fused);
-    sweep.sweep();
-    EXPECT_EQ(sweep.near(), 1);
-    EXPECT_NEAR(bound(p, sweep) / double(p.rows), bound(p, expected) / double(p.rows), 1e-6);
+    const Swept swept({Component::full, 9, MixtureRegime::fused, ""}, shape);
+    EXPECT_EQ(swept.sweep.near(), 1);
   }
 }
 
